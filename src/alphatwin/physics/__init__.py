@@ -1,0 +1,3 @@
+"""Nuclides (chains, emissions) and matter (stopping power, range, attenuation)."""
+
+RADIATIONS = ("alpha", "recoil", "electron", "photon")
