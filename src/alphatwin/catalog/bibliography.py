@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..errors import CatalogError
 
-_BIB = pathlib.Path(__file__).parent / "data" / "sources.bib"
+_DATA = pathlib.Path(__file__).parent / "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ def sources() -> dict[str, Source]:
     import bibtexparser
 
     parser = bibtexparser.bparser.BibTexParser(common_strings=True, ignore_nonstandard_types=False)
-    database = bibtexparser.loads(_BIB.read_text(encoding="utf-8"), parser)
+    text = "\n".join(file.read_text(encoding="utf-8") for file in sorted(_DATA.glob("sources*.bib")))
+    database = bibtexparser.loads(text, parser)
     found: dict[str, Source] = {}
     for entry in database.entries:
         clean = {k: re.sub(r"[{}]", "", v).replace("\n", " ").strip() for k, v in entry.items()}
