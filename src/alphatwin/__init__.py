@@ -1,1 +1,74 @@
+"""alphatwin: targeted alpha therapy, from the decay of one atom to a patient's course.
+
+>>> import alphatwin as at
+>>> at.nuclide("Ac-225").chain[:2]
+('Ac-225', 'Fr-221')
+
+Research software, not a medical device. Names are imported when they are first used, so that ``import alphatwin``
+and ``alphatwin --version`` stay quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+_HOME = {
+    "AlphatwinError": "errors",
+    "Case": "case",
+    "Decays": "kinetics",
+    "Dose": "dose",
+    "Draws": "draws",
+    "Effect": "biology",
+    "Kinetics": "kinetics",
+    "Report": "report",
+    "SValues": "transport",
+    "absorbed_dose": "dose",
+    "absorbed_fraction": "transport",
+    "activities": "physics",
+    "agent": "catalog",
+    "anatomy": "catalog",
+    "bed": "biology",
+    "decays": "physics",
+    "eqd2": "biology",
+    "fit_curve": "kinetics",
+    "lea_catcheside": "biology",
+    "load": "case",
+    "medium": "physics",
+    "nuclide": "physics",
+    "open_result": "report",
+    "run": "run",
+    "schema": "case",
+    "self_s_values": "transport",
+    "source": "catalog",
+    "validate": "validation",
+}
+__all__ = sorted([*_HOME, "__version__"])  # noqa: PLE0605
+
+if TYPE_CHECKING:
+    from .biology import Effect, bed, eqd2, lea_catcheside
+    from .case import Case, load, schema
+    from .catalog import agent, anatomy, source
+    from .dose import Dose, absorbed_dose
+    from .draws import Draws
+    from .errors import AlphatwinError
+    from .kinetics import Decays, Kinetics, fit_curve
+    from .physics import activities, decays, medium, nuclide
+    from .report import Report, open_result
+    from .run import run
+    from .transport import SValues, absorbed_fraction, self_s_values
+    from .validation import validate
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'alphatwin' has no attribute {name!r}; it offers {', '.join(sorted(_HOME))}")
+    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value  # a function such as run must win over the module of the same name
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

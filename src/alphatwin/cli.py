@@ -1,0 +1,327 @@
+"""The command line: it calls `run` and the stages, prints, and holds no science.
+
+Every error a user can cause ends as one message and exit code 2, without a traceback. Imports stand inside the
+commands: ``alphatwin --version`` must answer before the science is loaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import pathlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .report import Report
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+EXIT_FAILED_VALIDATION = 1
+
+
+def main() -> None:
+    """Entry point of the command ``alphatwin``."""
+    if sys.argv[1:] in (["--version"], ["-V"]):  # before typer is imported: a third of the time
+        from . import __version__
+
+        print(f"alphatwin {__version__}")
+        return
+    from .errors import AlphatwinError
+
+    try:
+        _app()(prog_name="alphatwin")
+    except AlphatwinError as error:
+        _stop(str(error), EXIT_BAD_INPUT)
+    except KeyboardInterrupt:
+        _stop("Interrupted; nothing half-written was left behind.", EXIT_INTERRUPTED)
+
+
+def _stop(message: str, code: int) -> None:
+    print(message, file=sys.stderr)
+    raise SystemExit(code) from None
+
+
+def _app() -> Any:
+    import typer
+
+    app = typer.Typer(
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        help="Targeted alpha therapy: from measured activity to dose, effect and the next cycle. Research software, "
+        "not a medical device.",
+    )
+
+    @app.callback()
+    def root(version: bool = typer.Option(False, "--version", "-V", help="Print the version.")) -> None:
+        """Targeted alpha therapy: from measured activity to dose, effect and the next cycle."""
+
+    @app.command("run")
+    def run_command(
+        case_file: pathlib.Path = typer.Argument(..., metavar="CASE.yaml", help="The case to run."),
+        out: pathlib.Path = typer.Option(pathlib.Path("."), "--out", "-o", help="Where the folder of results is made."),
+        samples: int = typer.Option(None, "--samples", min=1, help="Override options.samples (1: point estimate)."),
+        seed: int = typer.Option(None, "--seed", min=0, help="Override options.seed."),
+        quiet: bool = typer.Option(False, "--quiet", "-q", help="Print only where the report is."),
+    ) -> None:
+        """Run a case: writes report.html, summary.json and result.nc in a folder named after the case."""
+        _run(case_file, out, samples, seed, quiet)
+
+    @app.command("list")
+    def list_command(
+        kind: str = typer.Argument(None, help="agent, nuclide, medium, anatomy, tissue, element, fate or source."),
+        as_json: bool = typer.Option(False, "--json", help="As JSON."),
+    ) -> None:
+        """List what the catalogue holds."""
+        _list(kind, as_json)
+
+    @app.command("show")
+    def show_command(
+        name: str = typer.Argument(..., help="A name from `alphatwin list`, or 'example' for a case to start from."),
+        as_json: bool = typer.Option(False, "--json", help="As JSON."),
+    ) -> None:
+        """Show one entry of the catalogue: every number with its unit, source and place in it."""
+        _show(name, as_json)
+
+    @app.command("cite")
+    def cite_command(
+        result: pathlib.Path = typer.Argument(None, help="A folder of results: its own sources are printed."),
+    ) -> None:
+        """How to cite alphatwin, the sources behind a result, and the notice of the decay data."""
+        _cite(result)
+
+    @app.command("schema")
+    def schema_command() -> None:
+        """Print the JSON Schema of a case file, for editors."""
+        from .case import schema
+
+        print(json.dumps(schema(), indent=2))
+
+    @app.command("validate")
+    def validate_command(as_json: bool = typer.Option(False, "--json", help="As JSON.")) -> None:
+        """Compare with published values again, here and now; exit 1 if one is missed."""
+        _validate(as_json)
+
+    return app
+
+
+# --- run -------------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A spinner with the stage on standard error; plain nothing where there is no terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda stage: None
+        return
+    with console.status("starting") as status:
+        yield lambda stage: status.update(stage)
+
+
+def _run(case_file: pathlib.Path, out: pathlib.Path, samples: int | None, seed: int | None, quiet: bool) -> None:
+    from .case import load
+
+    case = load(case_file)
+    changes = {k: v for k, v in (("samples", samples), ("seed", seed)) if v is not None}
+    if changes:
+        case = case.model_copy(update={"options": case.options.model_copy(update=changes)})
+    with _progress(quiet) as stage:
+        stage("loading the science")
+        from . import report as report_room
+        from .run import run
+
+        report_room.check_writable(out, case.case)  # before the work, not after it
+        report = run(case, progress=stage)
+        stage("writing")
+        folder = report.write(out)
+    if not quiet:
+        _print_report(report)
+    print(f"Report: {folder / 'report.html'}")
+
+
+def _print_report(report: Report) -> None:
+    from rich.console import Console
+
+    console = Console(width=min(Console().width, 80) if sys.stdout.isatty() else 80, highlight=False, soft_wrap=False)
+    console.print(report.text(), markup=False)
+
+
+# --- catalogue -------------------------------------------------------------------------------------------------------
+
+_KINDS = ("agent", "nuclide", "medium", "anatomy", "tissue", "element", "fate", "source")
+_PLURALS = {"agents": "agent", "nuclides": "nuclide", "media": "medium", "mediums": "medium", "anatomies": "anatomy",
+            "tissues": "tissue", "elements": "element", "fates": "fate", "sources": "source"}
+
+
+def _rows(kind: str) -> dict[str, str]:
+    """Name -> one line about it."""
+    from . import catalog
+
+    if kind == "nuclide":
+        from .physics import known_nuclides
+
+        return dict.fromkeys(known_nuclides(), "")
+    if kind == "source":
+        return {key: source.text for key, source in sorted(catalog.sources().items())}
+    return {name: str(getattr(entry, "name", "")) for name, entry in catalog.entries(kind).items()}
+
+
+def _list(kind: str | None, as_json: bool) -> None:
+    from .errors import CatalogError, suggestion
+
+    if kind is None:
+        counts = {k: len(_rows(k)) for k in _KINDS}
+        print(json.dumps(counts, indent=2) if as_json else "\n".join(f"{k:10s}{n:5d}" for k, n in counts.items()))
+        if not as_json:
+            print("\nList one kind with `alphatwin list KIND`, see one entry with `alphatwin show NAME`.")
+        return
+    kind = _PLURALS.get(kind.casefold(), kind.casefold())
+    if kind not in _KINDS:
+        raise CatalogError(f"The catalogue has no kind {kind!r}. {suggestion(kind, _KINDS)}Kinds: {', '.join(_KINDS)}.")
+    rows = _rows(kind)
+    if as_json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+    elif kind == "nuclide":
+        _columns(list(rows))
+    else:
+        width = max(map(len, rows), default=0) + 2
+        for name, text in rows.items():
+            room = 80 - width
+            print(f"{name:{width}s}{text if len(text) <= room else text[: room - 3] + '...'}".rstrip())
+
+
+def _columns(names: list[str]) -> None:
+    per_line = 7
+    for i in range(0, len(names), per_line):
+        print("".join(f"{n:11s}" for n in names[i : i + per_line]).rstrip())
+
+
+def _find(name: str) -> tuple[str, Any]:
+    """Kind and entry of a name, whatever its kind."""
+    from . import catalog
+    from .errors import CatalogError, suggestion
+    from .physics import known_nuclides
+
+    known: dict[str, tuple[str, str]] = {}
+    for kind in catalog.KINDS:
+        for key in catalog.entries(kind):
+            known.setdefault(key.casefold(), (kind, key))
+    for key in known_nuclides():
+        known.setdefault(key.casefold(), ("nuclide", key))
+    if name.casefold() in known:
+        kind, key = known[name.casefold()]
+        if kind == "nuclide":
+            from .physics import nuclide
+
+            return kind, nuclide(key)
+        return kind, catalog.entries(kind)[key]
+    if name in catalog.sources():
+        return "source", catalog.sources()[name]
+    names = [key for _, key in known.values()]
+    raise CatalogError(f"Nothing in the catalogue is called {name!r}. {suggestion(name, names)}See `alphatwin list`.")
+
+
+def _show(name: str, as_json: bool) -> None:
+    if name == "example":
+        from . import catalog
+
+        print(catalog.path("example.yaml").read_text(encoding="utf-8"), end="")
+        return
+    kind, entry = _find(name)
+    if kind == "nuclide":
+        data = entry.summary()
+    elif kind == "source":
+        import dataclasses
+
+        data = dataclasses.asdict(entry)
+    else:
+        data = entry.model_dump(mode="json", exclude_defaults=True)
+    if as_json:
+        print(json.dumps({"kind": kind, **data}, indent=2, ensure_ascii=False))
+        return
+    for line in _as_lines(data):
+        print(line)
+
+
+def _as_lines(data: Any, indent: int = 0) -> Iterator[str]:
+    """A nested entry as readable lines of at most 80 columns; a cited number on one line with its source."""
+    import textwrap
+
+    pad = "  " * indent
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if isinstance(value, dict) and {"value", "unit", "source"} <= set(value):
+                yield from textwrap.wrap(
+                    f"{key}: {_cited_line(value)}", 80, initial_indent=pad, subsequent_indent=pad + "    ", break_long_words=False
+                )
+            elif isinstance(value, dict | list | tuple) and value:
+                yield f"{pad}{key}:"
+                yield from _as_lines(value, indent + 1)
+            else:
+                yield from textwrap.wrap(f"{key}: {value}", 80, initial_indent=pad, subsequent_indent=pad + "    ") or [pad]
+    elif isinstance(data, list | tuple):
+        for value in data:
+            if isinstance(value, dict) and {"value", "unit", "source"} <= set(value):
+                text = _cited_line(value)
+            elif isinstance(value, dict):
+                text = "; ".join(f"{k} {v}" for k, v in value.items())
+            else:
+                text = str(value)
+            yield from textwrap.wrap(f"- {text}", 80, initial_indent=pad, subsequent_indent=pad + "    ", break_long_words=False)
+
+
+def _cited_line(value: dict[str, Any]) -> str:
+    shown = {"value", "unit", "source", "locator", "verified", "u", "low", "high", "note", "distribution"}
+    what = " ".join(str(value[k]) for k in ("region", "quantity", "label", "parent", "daughter", "site", "endpoint") if k in value)
+    spread = f" ± {value['u']:g}" if value.get("u") else ""
+    if value.get("low") is not None and value.get("high") is not None:
+        spread += f" ({value['low']:g} to {value['high']:g})"
+    rest = "".join(f", {k} {v}" for k, v in value.items() if k not in shown and str(v) not in what.split())
+    mark = "" if value.get("verified") else ", NOT VERIFIED"
+    note = f" {value['note']}" if value.get("note") else ""
+    return f"{what + ' ' if what else ''}{value['value']:g}{spread} {value['unit']}{rest} [{value['source']}, {value['locator']}{mark}]{note}"
+
+
+# --- cite, validate --------------------------------------------------------------------------------------------------
+
+
+def _cite(result: pathlib.Path | None) -> None:
+    from . import __version__, catalog
+    from .errors import OutputError
+
+    print(f"alphatwin {__version__}: targeted alpha therapy from decay to course. Research software, Apache-2.0.\n")
+    if result is not None:
+        file = result / "summary.json" if result.is_dir() else result
+        try:
+            keys = json.loads(file.read_text(encoding="utf-8"))["provenance"]["sources"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise OutputError(f"{file.name} in {result.name} is not a summary.json of alphatwin; give the folder of a result.") from None
+        print("Sources that this result used:\n")
+        for key in keys:
+            print(f"[{key}] {catalog.source(key).text}\n")
+    print("Nuclear decay data: the notice of its authors, repeated here as they ask.\n")
+    print(catalog.path("notices", "ICRP-07.txt").read_text(encoding="utf-8"))
+
+
+def _validate(as_json: bool) -> None:
+    with _progress(as_json) as stage:
+        stage("comparing with published values")
+        from .validation import as_text, validate
+
+        rows = validate()
+    if as_json:
+        print(json.dumps([row.as_dict() for row in rows], indent=2, ensure_ascii=False))
+    else:
+        print(as_text(rows))
+    if not all(row.passed for row in rows):
+        raise SystemExit(EXIT_FAILED_VALIDATION)
+
+
+if __name__ == "__main__":
+    main()
