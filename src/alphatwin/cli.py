@@ -164,9 +164,9 @@ def _rows(kind: str) -> dict[str, str]:
     from . import catalog
 
     if kind == "nuclide":
-        from .physics import known_nuclides
+        from .physics import nuclide_names
 
-        return dict.fromkeys(known_nuclides(), "")
+        return dict.fromkeys(nuclide_names(), "")
     if kind == "source":
         return {key: source.text for key, source in sorted(catalog.sources().items())}
     return {name: str(getattr(entry, "name", "")) for name, entry in catalog.entries(kind).items()}
@@ -206,13 +206,13 @@ def _find(name: str) -> tuple[str, Any]:
     """Kind and entry of a name, whatever its kind."""
     from . import catalog
     from .errors import CatalogError, suggestion
-    from .physics import known_nuclides
+    from .physics import nuclide_names
 
     known: dict[str, tuple[str, str]] = {}
     for kind in catalog.KINDS:
         for key in catalog.entries(kind):
             known.setdefault(key.casefold(), (kind, key))
-    for key in known_nuclides():
+    for key in nuclide_names():
         known.setdefault(key.casefold(), ("nuclide", key))
     if name.casefold() in known:
         kind, key = known[name.casefold()]

@@ -35,7 +35,7 @@ class CaseError(AlphatwinError):
     """A case file cannot be used as written."""
 
 
-class CatalogError(AlphatwinError):
+class CatalogError(AlphatwinError, ValueError):
     """A name is not in the catalogue, or a catalogue entry breaks the catalogue's rules."""
 
 

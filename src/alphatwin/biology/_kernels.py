@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._jit import njit, prange
 
 __all__ = ["protraction_of_curve"]
 
-_SERIES_BELOW = 1.0  # below this mu h, differences of exponentials cancel: sum their power series
-_SERIES_TERMS = 20  # 1 / 20! = 4e-19
+_SERIES_BELOW = 0.5  # below this mu h, differences of exponentials cancel: sum their power series
+_SERIES_TERMS = 15  # 0.5^15 / 15! = 2e-17
 
 
-@njit(cache=True)
+def _series() -> NDArray[np.float64]:
+    """Coefficients of (-z)^n, [n, weight], of the five weights below; derived from their integrals term by term."""
+    f = [float(math.factorial(n)) for n in range(_SERIES_TERMS + 4)]
+    rows = [
+        (
+            1 / f[n + 1],
+            1 / f[n + 2],
+            1 / (f[n] * (n + 2)),
+            1 / (f[n + 1] * (n + 3)) + 1 / f[n + 3],
+            1 / (f[n + 2] * (n + 4)),
+        )
+        for n in range(_SERIES_TERMS)
+    ]
+    return np.array(rows)
+
+
+_COEFFICIENTS = _series()
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
 def _weights(z: Any) -> Any:
     """Integrals over one interval, z = mu h, u in 0..1: e^-z and five combinations of exponentials.
 
@@ -23,18 +44,12 @@ def _weights(z: Any) -> Any:
     """
     if z < _SERIES_BELOW:
         p1, p2, q1, b, c = 0.0, 0.0, 0.0, 0.0, 0.0
-        power, f = 1.0, 1.0  # (-z)^n and n!
-        for n in range(_SERIES_TERMS):
-            f1 = f * (n + 1)
-            f2 = f1 * (n + 2)
-            f3 = f2 * (n + 3)
-            p1 += power / f1
-            p2 += power / f2
-            q1 += power / (f * (n + 2))
-            b += power * (1.0 / (f1 * (n + 3)) + 1.0 / f3)
-            c += power / (f2 * (n + 4))
-            power *= -z
-            f = f1
+        for n in range(_SERIES_TERMS - 1, -1, -1):
+            p1 = _COEFFICIENTS[n, 0] - z * p1
+            p2 = _COEFFICIENTS[n, 1] - z * p2
+            q1 = _COEFFICIENTS[n, 2] - z * q1
+            b = _COEFFICIENTS[n, 3] - z * b
+            c = _COEFFICIENTS[n, 4] - z * c
         return np.exp(-z), p1, p2, q1, b, c
     e = np.exp(-z)
     p1 = (1.0 - e) / z
@@ -44,7 +59,7 @@ def _weights(z: Any) -> Any:
     return e, p1, p2, q1, q + (0.5 - p2) / z, (1.0 / 3.0 - q) / z
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, parallel=True)  # type: ignore[untyped-decorator]
 def protraction_of_curve(times_h: Any, dose_rate: Any, mu_per_h: Any, tail_per_h: Any, g: Any) -> None:
     """G of piecewise-linear dose rates[curve, time] into g[curve]; a tail of 0 means no tail.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import DomainError
-from ._checks import Floats, checked
+from ._checks import Floats, checked, read_only
 
 __all__ = ["HighLET", "bed", "course_bed", "eqd2", "fractionated_bed", "rbe_2", "rbe_at_dose", "rbe_weighted_dose"]
 
@@ -28,8 +28,8 @@ class HighLET:
         sqrt(beta_H / beta_L): share of high-LET dose that takes part in the quadratic term. 0: the response to
         alpha particles is linear.
     reference : {"low_dose", "2_gy_fractions"}
-        What the RBE was measured against. "low_dose": RBE_M = alpha_H / alpha_L, against photons at vanishing dose or dose
-        rate (the largest value RBE can take). "2_gy_fractions": RBE2, against photons in 2 Gy fractions; then
+        What the RBE was measured against. "low_dose": RBE_M = alpha_H / alpha_L, against photons at vanishing dose or
+        dose rate (the largest value RBE can take). "2_gy_fractions": RBE2, against photons in 2 Gy fractions; then
         RBE_M = RBE2 (1 + 2 Gy / (alpha/beta)), 1.8 times as large at alpha/beta = 2.6 Gy.
 
     Raises
@@ -52,8 +52,8 @@ class HighLET:
     reference: RbeReference = "low_dose"
 
     def __post_init__(self) -> None:
-        checked("rbe", self.rbe, at_least=0.0)
-        checked("r_beta", self.r_beta, at_least=0.0)
+        for name in ("rbe", "r_beta"):
+            object.__setattr__(self, name, read_only(checked(name, getattr(self, name), at_least=0.0)))
         if self.reference not in ("low_dose", "2_gy_fractions"):
             raise DomainError(f"RBE reference {self.reference!r} is not known; write 'low_dose' or '2_gy_fractions'.")
 
@@ -92,7 +92,10 @@ def rbe_weighted_dose(low_let_dose_Gy: ArrayLike, high_let_dose_Gy: ArrayLike, h
     >>> float(rbe_weighted_dose(1.0, 2.0, HighLET(5.0)))
     11.0
     """
-    low, high = checked("low_let_dose_Gy", low_let_dose_Gy, at_least=0.0), checked("high_let_dose_Gy", high_let_dose_Gy, at_least=0.0)
+    low, high = (
+        checked("low_let_dose_Gy", low_let_dose_Gy, at_least=0.0),
+        checked("high_let_dose_Gy", high_let_dose_Gy, at_least=0.0),
+    )
     return np.asarray(low + np.asarray(high_let.rbe, dtype=float) * high)
 
 
@@ -158,8 +161,8 @@ def course_bed(
         return np.asarray(linear * scale.sum() + quadratic * (scale**2).sum())
     except ValueError as error:
         raise DomainError(
-            f"Shapes do not fit together: low_let_dose_Gy {low.shape}, high_let_dose_Gy {high.shape}, g {factor.shape}, "
-            f"alpha_beta_Gy {ratio.shape}, rbe {np.shape(high_let.rbe)}."
+            f"Shapes do not fit together: low_let_dose_Gy {low.shape}, high_let_dose_Gy {high.shape}, "
+            f"g {factor.shape}, alpha_beta_Gy {ratio.shape}, rbe {np.shape(high_let.rbe)}."
         ) from error
 
 
@@ -199,7 +202,10 @@ def fractionated_bed(dose_per_fraction_Gy: ArrayLike, fractions: ArrayLike, alph
     >>> round(float(fractionated_bed(2.0, 10, 2.5)), 3)
     36.0
     """
-    d, n = checked("dose_per_fraction_Gy", dose_per_fraction_Gy, at_least=0.0), checked("fractions", fractions, at_least=0.0)
+    d, n = (
+        checked("dose_per_fraction_Gy", dose_per_fraction_Gy, at_least=0.0),
+        checked("fractions", fractions, at_least=0.0),
+    )
     return np.asarray(n * d * (1.0 + d / checked("alpha_beta_Gy", alpha_beta_Gy, above=0.0)))
 
 
@@ -242,8 +248,8 @@ def rbe_2(rbe_m: ArrayLike, alpha_beta_Gy: ArrayLike) -> Floats:
 def rbe_at_dose(high_let_dose_Gy: ArrayLike, alpha_beta_Gy: ArrayLike, high_let: HighLET) -> Floats:
     """RBE against one acute photon exposure with the same effect as this acute high-LET dose.
 
-    D_x + D_x^2 / (alpha/beta) = RBE_M D_H + R_beta^2 D_H^2 / (alpha/beta) is solved for D_x; RBE = D_x / D_H. It tends to
-    RBE_M at small dose and to R_beta at large dose.
+    D_x + D_x^2 / (alpha/beta) = RBE_M D_H + R_beta^2 D_H^2 / (alpha/beta) is solved for D_x; RBE = D_x / D_H. It tends
+    to RBE_M at small dose and to R_beta at large dose.
 
     Raises
     ------
@@ -259,7 +265,10 @@ def rbe_at_dose(high_let_dose_Gy: ArrayLike, alpha_beta_Gy: ArrayLike, high_let:
     >>> round(float(rbe_at_dose(1.0, 2.6, HighLET(5.0))), 3)
     2.533
     """
-    dose, ratio = checked("high_let_dose_Gy", high_let_dose_Gy, above=0.0), checked("alpha_beta_Gy", alpha_beta_Gy, above=0.0)
+    dose, ratio = (
+        checked("high_let_dose_Gy", high_let_dose_Gy, above=0.0),
+        checked("alpha_beta_Gy", alpha_beta_Gy, above=0.0),
+    )
     effect = high_let.rbe_m(ratio) * dose + (np.asarray(high_let.r_beta, dtype=float) * dose) ** 2 / ratio
     # The positive root, written so that it does not cancel at small dose.
     return np.asarray(2.0 * effect / (1.0 + np.sqrt(1.0 + 4.0 * effect / ratio)) / dose)

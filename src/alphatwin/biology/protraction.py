@@ -120,14 +120,14 @@ def lea_catcheside(
     if not duration_h > 0.0:
         raise DomainError(f"duration_h is {duration_h:g}; it must be above 0 h, or infinite.")
     finite = bool(np.isfinite(duration_h))
+    repair = list(_components(repair_half_time_h))
     try:
         a, r = np.broadcast_arrays(a, r)
-        parts = [(w, np.broadcast_to(mu, np.broadcast_shapes(a.shape[:-1], mu.shape))) for w, mu in _components(repair_half_time_h)]
+        parts = [(w, np.broadcast_to(mu, np.broadcast_shapes(a.shape[:-1], mu.shape))) for w, mu in repair]
     except ValueError as error:
         raise DomainError(
-            f"amplitudes {np.shape(amplitudes)}, rates_per_h {np.shape(rates_per_h)} and repair_half_time_h "
-            f"{np.shape(repair_half_time_h) if not isinstance(repair_half_time_h, Repair) else ()} do not fit "  # type: ignore[arg-type]
-            "together: write rates[:, None, :] for rates shared by the regions of a sample, half_time[:, None] likewise."
+            f"amplitudes {np.shape(amplitudes)}, rates_per_h {np.shape(rates_per_h)} and repair_half_time_h do not fit "
+            "together: write rates[:, None, :] for rates shared by the regions of a sample, and half_time[:, None]."
         ) from error
     if not finite:
         if ((r == 0.0) & (a != 0.0)).any():
@@ -136,8 +136,8 @@ def lea_catcheside(
     g: Floats = np.asarray(sum(w * _closed_form(a, r, mu, duration_h) for w, mu in parts))
     if not ((g > 0.0) & (g <= 1.0 + 1e-9)).all():
         raise DomainError(
-            f"G runs from {g.min():.4g} to {g.max():.4g}, outside 0 to 1: the dose rate is negative for part of the time. "
-            "Check the amplitudes of the curve."
+            f"G runs from {g.min():.4g} to {g.max():.4g}, outside 0 to 1: the dose rate is negative for part of the "
+            "time. Check the amplitudes of the curve."
         )
     return np.minimum(g, 1.0)
 
@@ -229,8 +229,8 @@ def lea_catcheside_curve(
     """G of any dose-rate curve, linear between its points.
 
     The damage that is still open, x' = R - mu x, is advanced exactly from point to point and G = 2 int R x dt / D^2
-    summed exactly, in one pass. What remains is the error of the straight lines: for an exponential of rate r on steps
-    h about (r h)^2 / 12.
+    summed exactly, in one pass. What remains is the error of the straight lines: at most of the order of (r h)^2 / 12
+    for steps h and rates r, and it falls as h^2.
 
     Parameters
     ----------
@@ -283,7 +283,8 @@ def lea_catcheside_curve(
             shape = np.broadcast_shapes(rate.shape[:-1], mu.shape, tail.shape)
         except ValueError as error:
             raise DomainError(
-                f"dose_rate {rate.shape}, repair_half_time_h {mu.shape} and tail_rate_per_h {tail.shape} do not fit together."
+                f"dose_rate {rate.shape}, repair_half_time_h {mu.shape} and tail_rate_per_h {tail.shape} do not "
+                "fit together."
             ) from error
         peak = rate.max(axis=-1, keepdims=True)
         curves = np.broadcast_to(rate / np.where(peak > 0.0, peak, 1.0), (*shape, times.size))
@@ -296,5 +297,5 @@ def lea_catcheside_curve(
             g,
         )
         total = weight * g.reshape(shape) + (0.0 if total is None else total)
-    assert total is not None  # noqa: S101  (a Repair has at least one component)
+    assert total is not None
     return np.minimum(total, 1.0)

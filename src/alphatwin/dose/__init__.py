@@ -136,9 +136,13 @@ def with_union(s_values: SValues, name: str, parts: Sequence[str]) -> SValues:
     weights = xr.DataArray(share / total, dims=("sample", "target"), coords={"target": list(parts)})
     union = (s.sel(target=list(parts)) * weights).sum("target").expand_dims(target=[name]).transpose(*s.dims)
     bigger = xr.concat([s, union], dim="target").assign_attrs(s.attrs)
-    row = xr.DataArray(total, dims=("sample", "region"), coords={"region": [name]})
+    coords: dict[str, object] = {"region": [name]}
     if "sample" in mass.coords:
-        row = row.assign_coords(sample=mass["sample"])
+        coords["sample"] = mass["sample"]
+    for label in ("medium", "basis"):
+        if label in mass.coords:
+            coords[label] = ("region", [" + ".join(dict.fromkeys(str(v) for v in mass[label].sel(region=list(parts)).values))])
+    row = xr.DataArray(total, dims=("sample", "region"), coords=coords)
     return replace(s_values, s=bigger, mass_g=xr.concat([mass, row], dim="region").assign_attrs(mass.attrs))
 
 

@@ -13,17 +13,29 @@ __all__ = ["Array", "LogCurve", "legendre"]
 
 
 def _not_a_knot_slopes(x: Array, y: Array) -> Array:
-    """Slopes at the knots of the cubic spline whose third derivative is continuous at the second and last-but-one knot."""
+    """Knot slopes of the cubic spline whose third derivative is continuous at the second and last-but-one knot.
+
+    The system is tridiagonal and solved by elimination: a dense solver would start threads for a hundred unknowns.
+    """
     h, d = np.diff(x), np.diff(y) / np.diff(x)
-    n = x.size
-    a, b = np.zeros((n, n)), np.zeros(n)
-    i = np.arange(1, n - 1)
-    a[i, i - 1], a[i, i], a[i, i + 1] = h[1:], 2 * (h[1:] + h[:-1]), h[:-1]
-    b[1:-1] = 3 * (h[1:] * d[:-1] + h[:-1] * d[1:])
     s0, s1 = h[0] + h[1], h[-1] + h[-2]
-    a[0, :2], b[0] = (h[1], s0), ((h[0] + 2 * s0) * h[1] * d[0] + h[0] ** 2 * d[1]) / s0
-    a[-1, -2:], b[-1] = (s1, h[-2]), (h[-1] ** 2 * d[-2] + (2 * s1 + h[-1]) * h[-2] * d[-1]) / s1
-    return np.asarray(np.linalg.solve(a, b))
+    lower = [0.0, *h[1:], s1]
+    middle = [h[1], *(2 * (h[1:] + h[:-1])), h[-2]]
+    upper = [s0, *h[:-1], 0.0]
+    right = [
+        ((h[0] + 2 * s0) * h[1] * d[0] + h[0] ** 2 * d[1]) / s0,
+        *(3 * (h[1:] * d[:-1] + h[:-1] * d[1:])),
+        (h[-1] ** 2 * d[-2] + (2 * s1 + h[-1]) * h[-2] * d[-1]) / s1,
+    ]
+    for i in range(1, x.size):
+        factor = lower[i] / middle[i - 1]
+        middle[i] -= factor * upper[i - 1]
+        right[i] -= factor * right[i - 1]
+    slope = np.empty(x.size)
+    slope[-1] = right[-1] / middle[-1]
+    for i in range(x.size - 2, -1, -1):
+        slope[i] = (right[i] - upper[i] * slope[i + 1]) / middle[i]
+    return slope
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,13 +8,14 @@ unpickle. Its matrix C is a plain array, and C holds the same numbers: with atom
     (lambda_i - lambda_j) C_ij = sum over k of b(k -> i) lambda_k C_kj,        C_jj = 1,
 
 the term k = j gives b(j -> i) once the daughters of j are known. The residue of the arithmetic is below 1e-14, the
-smallest branch between nuclides 3.9e-8, and published fractions have at most nine decimals: rounding restores them.
+smallest branch between nuclides 2.8e-9, and published fractions have at most nine decimals: rounding restores them.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.util
+import itertools
 import json
 import math
 import pathlib
@@ -24,7 +25,18 @@ import numpy as np
 
 from ..errors import CatalogError
 
-__all__ = ["NOT_CARRIED", "SECONDS", "RawNuclide", "daughters", "descendants", "nuclide_names", "read_raw", "stable_names"]
+__all__ = [
+    "NOT_CARRIED",
+    "SECONDS",
+    "RawNuclide",
+    "atomic_numbers",
+    "daughters",
+    "descendants",
+    "nuclide_names",
+    "parse_raw",
+    "read_raw",
+    "stable_names",
+]
 
 SECONDS_PER_YEAR = 365.2422 * 86400.0
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "y": SECONDS_PER_YEAR}
@@ -33,10 +45,13 @@ NOT_CARRIED = ("fission", "neutron", "betaD")
 _KEYS = frozenset(CARRIED + NOT_CARRIED)
 _SMALLEST_BRANCH = 1e-10
 _ELEMENTS = (
-    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb Mo "
-    "Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl "
-    "Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm"
-).split()
+    "H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne", "Na", "Mg", "Al", "Si", "P", "S", "Cl", "Ar", "K", "Ca",
+    "Sc", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Ga", "Ge", "As", "Se", "Br", "Kr", "Rb", "Sr", "Y",
+    "Zr", "Nb", "Mo", "Tc", "Ru", "Rh", "Pd", "Ag", "Cd", "In", "Sn", "Sb", "Te", "I", "Xe", "Cs", "Ba", "La", "Ce",
+    "Pr", "Nd", "Pm", "Sm", "Eu", "Gd", "Tb", "Dy", "Ho", "Er", "Tm", "Yb", "Lu", "Hf", "Ta", "W", "Re", "Os", "Ir",
+    "Pt", "Au", "Hg", "Tl", "Pb", "Bi", "Po", "At", "Rn", "Fr", "Ra", "Ac", "Th", "Pa", "U", "Np", "Pu", "Am", "Cm",
+    "Bk", "Cf", "Es", "Fm",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,7 +66,8 @@ class RawNuclide:
 def _folder(package: str, inside: str) -> pathlib.Path:
     spec = importlib.util.find_spec(package)  # finds a top-level package without importing it
     if spec is None or not spec.submodule_search_locations:
-        raise CatalogError(f"The data package {package} is not installed: run `pip install {package.replace('_', '-')}`.")
+        wheel = package.replace("_", "-")
+        raise CatalogError(f"The data package {wheel} is not installed: run `pip install {wheel}`.")
     folder = pathlib.Path(spec.submodule_search_locations[0]) / inside
     if not folder.is_dir():
         raise CatalogError(f"The installed {package} has no folder {inside!r}; install the version alphatwin pins.")
@@ -133,13 +149,13 @@ def _feeding() -> _Feeding:
         raise CatalogError(f"The decay data of radioactivedecay cannot be read: {error}") from error
     n = len(names)
     if layout != b"csr" or shape != (n, n) or len(indptr) != n + 1 or not np.isfinite(values).all():
-        raise CatalogError("The decay data of radioactivedecay are not a square CSR matrix; install the version alphatwin pins.")
+        raise CatalogError("The matrix of radioactivedecay is not a square CSR matrix; install the pinned version.")
     row_of = np.repeat(np.arange(n), np.diff(indptr))
     if (row_of < indices).any():
-        raise CatalogError("The decay data of radioactivedecay are not ordered parent first; install the version alphatwin pins.")
+        raise CatalogError("The matrix of radioactivedecay is not ordered parent first; install the pinned version.")
     order = np.lexsort((row_of, indices))
     bounds = np.searchsorted(indices[order], np.arange(n + 1))
-    columns = [order[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    columns = [order[a:b] for a, b in itertools.pairwise(bounds.tolist())]
     return _Feeding(
         names,
         {name: i for i, name in enumerate(names)},
@@ -158,10 +174,11 @@ def _decay_constant(name: str) -> float:
     return 0.0 if name in stable_names() else math.log(2.0) / read_raw(name).half_life_s
 
 
-def descendants(name: str) -> tuple[str, ...]:
-    """The nuclide and everything it decays to, stable ones included, every parent before its daughters."""
+def descendants(*names: str) -> tuple[str, ...]:
+    """The nuclides and all they decay to, stable ones included, every parent before its daughters."""
     feeding = _feeding()
-    return tuple(feeding.names[i] for i in feeding.rows[feeding.index[name]])
+    rows = {int(i) for name in names for i in feeding.rows[feeding.index[name]]}
+    return tuple(feeding.names[i] for i in sorted(rows))
 
 
 @functools.cache

@@ -18,6 +18,7 @@ from ._stopping import ELECTRON_REST_ENERGY_MEV, atomic_weights, nist_file
 LOW_MEV, HIGH_MEV = 1.0e-3, 20.0  # the span of Hubbell & Seltzer (1995); XCOM goes on to 100 GeV
 _AVOGADRO_BARN = 0.602214076  # N_A in 1e24 per mol, so that barn/atom becomes cm2/g
 _KEV_ANGSTROM = 12.398419843
+_ELECTRON_RADIUS_CM = 2.8179403205e-13  # CODATA 2022
 _POINTS_PER_DECADE = 200
 PROCESSES = ("photoelectric", "coherent", "incoherent", "pair")
 
@@ -75,7 +76,12 @@ def _element(z: int) -> _Element:
         reduced = rows[name][on] / (1 - t / energy[on]) ** 3
         pair.append((t, LogCurve.through(energy[on], reduced)))
     return _Element(
-        scatter, LogCurve.through(energy[top:], photo[top:]), below, float(energy[top]) if top else 0.0, tuple(pair), edges
+        scatter,
+        LogCurve.through(energy[top:], photo[top:]),
+        below,
+        float(energy[top]) if top else 0.0,
+        tuple(pair),
+        edges,
     )
 
 
@@ -145,7 +151,7 @@ def _k_fluorescence(z: int) -> tuple[float, float]:
     return edge, share * yield_k * (alpha + beta) * 1e-3
 
 
-def _pair_transfer(energy: Array, kept: Callable[[Array], Array]) -> Array:
+def _pair_transfer(energy: Array, kept: Callable[[Array], Array], kept_positron: Callable[[Array], Array]) -> Array:
     """Share of the photon energy absorbed after pair production: (1 - 2 m c^2 / E) times the mean of 1 - g.
 
     The kinetic energy E - 2 m c^2 is shared evenly over all splits, a fair picture of the true, flat spectrum.
@@ -153,8 +159,20 @@ def _pair_transfer(energy: Array, kept: Callable[[Array], Array]) -> Array:
     free = np.maximum(energy - 2 * ELECTRON_REST_ENERGY_MEV, 0.0)
     node, weight = legendre(np.zeros(1), np.ones(1), 16)
     t = np.maximum(free[:, None] * node, 1e-6)
-    mean = np.sum(weight * 2 * node * kept(t), axis=1)
+    mean = np.sum(weight * node * (kept(t) + kept_positron(t)), axis=1)
     return np.asarray(free / energy * mean)
+
+
+def annihilation_in_flight(kinetic: Array) -> Array:
+    """Heitler's cross section for two-photon annihilation of a moving positron, cm2 per electron.
+
+    sigma = pi r_e^2 / (g + 1) [ (g^2 + 4 g + 1)/(g^2 - 1) ln(g + sqrt(g^2 - 1)) - (g + 3)/sqrt(g^2 - 1) ] with
+    g = 1 + T/m c^2 (W. Heitler, The Quantum Theory of Radiation, 3rd ed., 1954, section 27).
+    """
+    g = 1 + kinetic / ELECTRON_REST_ENERGY_MEV
+    root = np.sqrt(g * g - 1)
+    bracket = (g * g + 4 * g + 1) / (g * g - 1) * np.log(g + root) - (g + 3) / root
+    return np.asarray(np.pi * _ELECTRON_RADIUS_CM**2 / (g + 1) * bracket)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,16 +197,22 @@ class PhotonTable:
         return np.where(touched, np.interp(energy, self.energy_MeV, values), out)
 
 
-def photon_table(fractions: tuple[tuple[int, float], ...], kept: Callable[[Array], Array]) -> PhotonTable:
-    """Mix the elements by mass and build mu_en/rho = sum over processes of mu_i/rho times the energy share absorbed."""
+def photon_table(
+    fractions: tuple[tuple[int, float], ...], kept: Callable[[Array], Array], kept_positron: Callable[[Array], Array]
+) -> PhotonTable:
+    """Mix the elements by mass and build mu_en/rho = sum over processes of mu_i/rho times the energy share absorbed.
+
+    `kept` and `kept_positron` give 1 - g(T), the part of their energy T that photons do not carry off.
+    """
     count = int(np.ceil(np.log10(HIGH_MEV / LOW_MEV) * _POINTS_PER_DECADE)) + 1
     grid = np.geomspace(LOW_MEV, HIGH_MEV, count)
     edges = [e for z, _ in fractions for pair in _element(z).edges for e in pair if LOW_MEV < e < HIGH_MEV]
-    energy = np.unique(np.concatenate([grid, np.array(edges)]))
+    thresholds = np.array([2.0, 4.0]) * ELECTRON_REST_ENERGY_MEV  # grid points, so that pair is zero below them
+    energy = np.unique(np.concatenate([grid, np.array(edges), thresholds]))
     energy[0], energy[-1] = LOW_MEV, HIGH_MEV
     total = {name: np.zeros(energy.size) for name in PROCESSES}
     absorbed = np.zeros(energy.size)
-    kept_photo, pair_share = kept(energy), _pair_transfer(energy, kept)
+    kept_photo, pair_share = kept(energy), _pair_transfer(energy, kept, kept_positron)
     for z, fraction in fractions:
         per_gram = fraction * _AVOGADRO_BARN / atomic_weights()[z - 1]
         part = _partial(z, energy)

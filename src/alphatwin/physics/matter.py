@@ -25,6 +25,7 @@ Floats: TypeAlias = float | npt.ArrayLike
 AlphaTable = Literal["astar", "icru90"]
 ElectronTable = Literal["estar", "icru90"]
 
+AVOGADRO_PER_MOL = 6.02214076e23
 PARTICLES = ("alpha", "proton", "electron")
 _PARTS = {
     "alpha": ("total", "electronic", "nuclear"),
@@ -127,7 +128,9 @@ class Material:
         885.5
         """
         if part not in _PARTS[_known(particle)]:
-            raise DomainError(f"No part {part!r} of the {particle} stopping power; it has {', '.join(_PARTS[particle])}.")
+            raise DomainError(
+                f"No part {part!r} of the {particle} stopping power; it has {', '.join(_PARTS[particle])}."
+            )
         table = _stopping_table(self, particle)
         return self._evaluate(lambda e: table.stopping_power(e, part), particle, energy_MeV)
 
@@ -203,7 +206,7 @@ class Material:
         --------
         >>> water = medium("water")
         >>> round(water.energy_after("alpha", water.csda_range_um("alpha", 5.8) - 20.0), 3)
-        3.855
+        4.003
         """
         table = _stopping_table(self, _known(particle))
         to_um = 1e4 / self.density_g_per_cm3
@@ -249,7 +252,7 @@ class Material:
         Examples
         --------
         >>> round(medium("water").mass_attenuation(0.1), 4)
-        0.1706
+        0.1707
         """
         table = _photon_table(self)
         return self._evaluate(lambda e: table.interpolate(e, table.coefficients["total"]), "photon", energy_MeV)
@@ -263,8 +266,8 @@ class Material:
 
         mu_en = sum over processes of mu_i f_i, f_i the share of the photon energy that charged particles keep after
         bremsstrahlung: photoelectric 1 less K fluorescence, incoherent <T>/E of Klein-Nishina weighted with S(x, Z),
-        pair and triplet 1 - 2 m c^2/E; every electron energy T times 1 - Y(T). Hubbell & Seltzer (1995) also count
-        positrons that annihilate in flight; that is left out here.
+        pair and triplet 1 - 2 m c^2/E; every electron energy T times 1 - Y(T), and for positrons also less what
+        annihilation in flight takes away (the recipe of Hubbell & Seltzer 1995, NISTIR 5632, section 3).
 
         Raises
         ------
@@ -346,7 +349,9 @@ def medium(name: str, *, alpha_table: AlphaTable = "astar", electron_table: Elec
     entry = catalog.medium(name)
     for given, known in ((alpha_table, ("astar", "icru90")), (electron_table, ("estar", "icru90"))):
         if given not in known:
-            raise CatalogError(f"No stopping table {given!r}; there is {' and '.join(known)}. {suggestion(given, known)}")
+            raise CatalogError(
+                f"No stopping table {given!r}; there is {' and '.join(known)}. {suggestion(given, known)}"
+            )
         if given == "icru90" and entry.id != "water":
             raise DomainError(f"ICRU Report 90 has no table for {entry.id}: of our media it covers water only.")
     return _material(entry.id, alpha_table, electron_table)
@@ -407,13 +412,22 @@ def _yield_curve(material: Material) -> LogCurve:
 
 @functools.cache
 def _photon_table(material: Material) -> _photons.PhotonTable:
-    loss = _yield_curve(material)
+    fractions = _by_atomic_number(material)
+    bremsstrahlung = _yield_curve(material)
+    electrons_per_g = AVOGADRO_PER_MOL * sum(z * w / _stopping.atomic_weights()[z - 1] for z, w in fractions)
+    in_flight = _stopping.annihilation_yield_curve(
+        _stopping_table(material, "electron"), _photons.annihilation_in_flight, float(electrons_per_g)
+    )
     low = material.energy_limits_MeV("electron")[0]
-    start = float(loss(np.array([low]))[0])
+
+    def below(curve: LogCurve, energy: Array) -> Array:
+        """Below the electron table a yield (under 1e-4 there) falls in proportion to T."""
+        return curve(np.maximum(energy, low)) * np.minimum(energy / low, 1.0)
 
     def kept(energy: Array) -> Array:
-        """1 - Y(T); below the electron table Y is under 1e-5 and falls in proportion to T."""
-        inside = loss(np.maximum(energy, low))
-        return np.where(energy < low, 1 - start * energy / low, 1 - inside)
+        return 1 - below(bremsstrahlung, energy)
 
-    return _photons.photon_table(_by_atomic_number(material), kept)
+    def kept_positron(energy: Array) -> Array:
+        return 1 - below(bremsstrahlung, energy) - below(in_flight, energy)
+
+    return _photons.photon_table(fractions, kept, kept_positron)

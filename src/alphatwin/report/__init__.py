@@ -1,1 +1,19 @@
-"""."""
+"""The result as a value, and its three forms: a page, a summary, an array file."""
+
+from __future__ import annotations
+
+from .files import check_writable, open_result
+from .model import DISCLAIMER, Course, Input, Provenance, Report, Sensitivity, WhatIf, stats
+
+__all__ = [
+    "DISCLAIMER",
+    "Course",
+    "Input",
+    "Provenance",
+    "Report",
+    "Sensitivity",
+    "WhatIf",
+    "check_writable",
+    "open_result",
+    "stats",
+]

@@ -4,7 +4,7 @@ Every elastic collision is followed one by one (no multiple-scattering theory, s
 is affordable because absorbed fractions are made once and stored. Lengths are in g/cm2, energies in MeV.
 
 - Elastic: screened Rutherford scattering on each element with Moliere's screening angle and the McKinley-Feshbach
-  spin correction (mott factor). Deflections by soft inelastic collisions are added by raising the nuclear cross section so
+  spin correction (to the Rutherford law). Deflections by soft inelastic collisions are added by raising the nuclear cross section so
   that the transport (1 - cos) moment comes out right.
 - Inelastic: Moller collisions that transfer more than a cut are followed, with the secondary electron; below the cut
   the energy is lost continuously at the restricted collision stopping power (ESTAR less the Moller part).
@@ -227,7 +227,12 @@ def electron_history(energy0, absorb_range, scale, seed, stream, history, grid, 
     loss, elastic, screening, moller, brems, ranges = tables
     n_bins, n_el, last = tally.shape[0] - 1, elements.shape[0], loss.shape[0] - 1
     draw, top, radiated = 0, 1, 0.0
-    stack[0, 0], stack[0, 1:4], stack[0, 4:6], stack[0, 6] = energy0, 0.0, 0.0, 1.0  # isotropy is not needed: radius only
+    stack[0, 0], stack[0, 1:4], stack[0, 4:6], stack[0, 6] = (
+        energy0,
+        0.0,
+        0.0,
+        1.0,
+    )  # isotropy is not needed: radius only
     while top > 0:
         top -= 1
         e, x, y, z = stack[top, 0], stack[top, 1], stack[top, 2], stack[top, 3]
@@ -354,7 +359,17 @@ def depth_kernel(
         medium.residual_range,
     )
     tallies, radiated = _run(
-        energy_MeV, absorb_fraction * scale, scale, seed, stream, histories, grid, tables, medium.elastic_z, bins, N_CHUNKS
+        energy_MeV,
+        absorb_fraction * scale,
+        scale,
+        seed,
+        stream,
+        histories,
+        grid,
+        tables,
+        medium.elastic_z,
+        bins,
+        N_CHUNKS,
     )
     edges = scale * (np.arange(bins + 1) / bins) ** 2
     per_chunk = tallies / (energy_MeV * histories / N_CHUNKS)

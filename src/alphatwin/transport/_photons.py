@@ -181,7 +181,14 @@ def _run(energy0, scale, seed, stream, histories, grid, tables, n_bins, chunks):
 
 
 def scattered_kernel(
-    medium: PhotonMedium, energy_MeV: float, *, histories: int, seed: int, stream: int = 0, scale: float, bins: int = 300
+    medium: PhotonMedium,
+    energy_MeV: float,
+    *,
+    histories: int,
+    seed: int,
+    stream: int = 0,
+    scale: float,
+    bins: int = 300,
 ) -> tuple[Array, Array]:
     """Energy that scattered photons of a point source lay down within a radius.
 

@@ -19,9 +19,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ..catalog import path
+from ..physics.matter import medium
 from . import _electrons, _photons
+from ._fractions import first_collision, geometric_reduction
 
-__all__ = ["ELECTRON_ENERGIES_MEV", "PHOTON_ENERGIES_MEV", "electron_table", "photon_table", "water_electrons", "water_photons"]
+__all__ = [
+    "ELECTRON_ENERGIES_MEV",
+    "PHOTON_ENERGIES_MEV",
+    "electron_table",
+    "photon_table",
+    "water_electrons",
+    "water_photons",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -35,7 +44,7 @@ PHOTON_ENERGIES_MEV = (
 )  # fmt: skip
 SCALE = 1.2  # the electron kernel ends at 1.2 CSDA ranges
 BINS = 60
-OPTICAL_RADII = tuple(float(f"{t:.4g}") for t in np.geomspace(1e-3, 200.0, 33))
+OPTICAL_RADII = tuple(float(f"{t:.4g}") for t in np.geomspace(1e-3, 200.0, 41))
 _WATER = {1: (0.111894, 1.008), 8: (0.888106, 15.999)}  # mass fraction, atomic mass g/mol
 _MEAN_EXCITATION_EV = 75.0  # ICRU 37, the value behind ESTAR
 
@@ -45,47 +54,35 @@ def electron_histories(energy_MeV: float) -> int:
     return int(128_000 * min(1.0, max(0.3, 0.5 / energy_MeV)))
 
 
-PHOTON_HISTORIES = 2_000_000
+PHOTON_HISTORIES = 6_000_000
 
 
 def water_electrons(energy_MeV: float, cut_fraction: float = 0.01) -> _electrons.ElectronMedium:
     """Cross sections of liquid water for electrons up to `energy_MeV`; collisions above `cut_fraction` are followed."""
-    import star.electron as estar
-    from scipy.integrate import cumulative_simpson
-
-    e = np.exp(np.linspace(np.log(1e-3), np.log(energy_MeV * 1.0001), 1201))
-    rows = estar.calculate_stopping_power(estar.load_material(estar.PredefinedMaterials.WATER_LIQUID), energy=e)
-    total = rows["stopping_power_total"]
-    # below 1 keV: range = E/(2 S), as if S ~ E^0 (the part below 1 keV is 5e-6 g/cm2)
-    csda = 0.5 * e[0] / total[0] + np.concatenate([[0.0], cumulative_simpson(e / total, x=np.log(e))])
+    water = medium("water")
+    e = np.exp(np.linspace(np.log(1.0001e-3), np.log(energy_MeV * 1.0001), 1201))
     return _electrons.electron_medium(
         _WATER,
         _MEAN_EXCITATION_EV,
         e,
-        rows["stopping_power_collision_delta"],
-        rows["stopping_power_radiative"],
-        csda,
+        water.mass_stopping_power("electron", e, "collision"),
+        water.mass_stopping_power("electron", e, "radiative"),
+        water.csda_range_g_per_cm2("electron", e),
         cut_fraction * energy_MeV,
     )
 
 
 def electron_table(energy_MeV: float, histories: int, seed: int = SEED) -> tuple[Array, Array, Array, float, float]:
     """x = r/r_CSDA, F(x), its standard error, radiated fraction, CSDA range (g/cm2) of one energy."""
-    medium = water_electrons(energy_MeV)
-    csda = float(medium.residual_range[-1])
+    water = water_electrons(energy_MeV)
+    csda = float(water.residual_range[-1])
     stream = int(round(energy_MeV * 1e6))
     edges, chunks, radiated = _electrons.depth_kernel(
-        medium, energy_MeV, histories=histories, seed=seed, stream=stream, scale=SCALE * csda, bins=BINS
+        water, energy_MeV, histories=histories, seed=seed, stream=stream, scale=SCALE * csda, bins=BINS
     )
     running = np.concatenate([np.zeros((len(chunks), 1)), np.cumsum(chunks[:, :-1], axis=1)], axis=1)
     error = running.std(axis=0, ddof=1) / np.sqrt(len(chunks))
     return edges / csda, running.mean(axis=0), error, radiated, csda
-
-
-def _pair(row: Any) -> Array:
-    """Pair production, cm2 per atom in barn; none below threshold, where the database's interpolation leaves a rest."""
-    both = row["pair_atom"] + row["pair_electron"]
-    return np.where(row["energy"] > 2.0 * _photons.MC2 * 1e6, both, 0.0)
 
 
 def _mean_transfer(energy_MeV: Array, s_of_x: Any) -> Array:
@@ -96,31 +93,33 @@ def _mean_transfer(energy_MeV: Array, s_of_x: Any) -> Array:
     jacobian = weight[None, :] * half[None, :]
     k = energy_MeV[:, None] / _photons.MC2
     ratio = 1 / (1 + k * t)
-    kn = ratio**2 * (ratio + 1 / ratio - t * (2 - t)) * s_of_x(energy_MeV[:, None] / _photons.HC * np.sqrt(t / 2)) * jacobian
+    kn = (
+        ratio**2
+        * (ratio + 1 / ratio - t * (2 - t))
+        * s_of_x(energy_MeV[:, None] / _photons.HC * np.sqrt(t / 2))
+        * jacobian
+    )
     return np.asarray((kn * (1 - ratio)).sum(axis=1) / kn.sum(axis=1))
 
 
 def water_photons(points: int = 1500) -> _photons.PhotonMedium:
     """Cross sections of liquid water for photons from 1 keV to 4.2 MeV."""
-    import xcom
     import xraylib
 
-    log_e = np.linspace(np.log(1e-3), np.log(4.2), points)
-    log_x = np.linspace(np.log(1.1e-3), np.log(400.0), 600)
+    log_e = np.linspace(np.log(1.0001e-3), np.log(4.2), points)
+    log_x = np.linspace(
+        np.log(1.1e-3), np.log(400.0), 600
+    )  # S ~ x^2 below: a photon of 1 keV meets it under 1.6 degrees
     e, x = np.exp(log_e), np.exp(log_x)
-    rows = {z: xcom.calculate_cross_section(z, e * 1e6) for z in _WATER}
-    per_gram = {z: w / a * 0.602214076 for z, (w, a) in _WATER.items()}  # barn per atom -> cm2/g
-
-    def mixed(get: Any) -> Array:
-        return np.asarray(sum(per_gram[z] * get(rows[z]) for z in _WATER))
-
+    cross = medium("water").photon_interactions(e)
+    per_gram = {z: w / a for z, (w, a) in _WATER.items()}
     electrons = sum(z * per_gram[z] for z in _WATER)
     s = sum(per_gram[z] * np.array([xraylib.SF_Compt(z, q) for q in x]) for z in _WATER) / electrons
     s = np.maximum.accumulate(np.clip(s, 0.0, 1.0))
     f2 = np.asarray(sum(per_gram[z] * np.array([xraylib.FF_Rayl(z, q) for q in x]) ** 2 for z in _WATER))
     area = np.concatenate([[0.0], np.cumsum(0.5 * (f2[1:] + f2[:-1]) * np.diff(x**2))]) + f2[0] * x[0] ** 2
-    photo, incoherent = mixed(lambda r: r["photoelectric"]), mixed(lambda r: r["incoherent"])
-    coherent, pair = mixed(lambda r: r["coherent"]), mixed(_pair)
+    photo, incoherent, coherent = cross["photoelectric"], cross["incoherent"], cross["coherent"]
+    pair = np.where(e > 2 * _photons.MC2, cross["pair"], 0.0)
     transfer = _mean_transfer(e, lambda q: np.interp(np.log(q), log_x, s))
     deposit = photo + incoherent * transfer + pair * np.maximum(0.0, 1 - 2 * _photons.MC2 / e)
     step_e, step_x = float(log_e[1] - log_e[0]), float(log_x[1] - log_x[0])
@@ -129,32 +128,19 @@ def water_photons(points: int = 1500) -> _photons.PhotonMedium:
     )
 
 
-def geometric_reduction(u: Array) -> Array:
-    """psi = 1 - 3u/4 + u^3/16, u = distance/radius: chance that a point at this distance lies in the source sphere."""
-    v = np.minimum(u, 2.0)
-    return np.asarray(1 - 0.75 * v + v**3 / 16)
-
-
-def first_collision(tau: Array) -> Array:
-    """Chance that a photon born uniformly in a sphere has its first collision inside; tau = mu R."""
-    t = np.asarray(tau, dtype=float)
-    big = np.maximum(t, 0.05)
-    closed = 1 - 3 / (8 * big**3) * (2 * big**2 - 1 + (1 + 2 * big) * np.exp(-2 * big))
-    series = 0.75 * t - 0.4 * t**2 + t**3 / 6 - 2 / 35 * t**4 + t**5 / 60
-    return np.where(t < 0.05, series, closed)
-
-
-def photon_table(medium: _photons.PhotonMedium, energy_MeV: float, histories: int, seed: int = SEED) -> tuple[Array, Array]:
+def photon_table(
+    water: _photons.PhotonMedium, energy_MeV: float, histories: int, seed: int = SEED
+) -> tuple[Array, Array]:
     """Build-up factor of the sphere's absorbed fraction and its standard error, at OPTICAL_RADII."""
-    position = (np.log(energy_MeV) - medium.log_energy_min) / medium.log_energy_step
+    position = (np.log(energy_MeV) - water.log_energy_min) / water.log_energy_step
     at = [
         float(np.interp(position, np.arange(len(c)), c))
-        for c in (medium.photoelectric, medium.incoherent, medium.coherent, medium.pair, medium.energy_absorption)
+        for c in (water.photoelectric, water.incoherent, water.coherent, water.pair, water.energy_absorption)
     ]
     mu, mu_en = sum(at[:4]), at[4]
     stream = 1_000_000_000 + int(round(energy_MeV * 1e6))
     edges, chunks = _photons.scattered_kernel(
-        medium, energy_MeV, histories=histories, seed=seed, stream=stream, scale=40.0 / mu
+        water, energy_MeV, histories=histories, seed=seed, stream=stream, scale=40.0 / mu
     )
     tau = np.array(OPTICAL_RADII)
     middle = 0.5 * (edges[1:] + edges[:-1]) * mu
@@ -192,7 +178,8 @@ def write_electrons(folder: pathlib.Path) -> None:
         x, within, u, radiated, csda = electron_table(energy, electron_histories(energy))
         print(f"electron {energy:g} MeV: {time.perf_counter() - started:.1f} s", flush=True)
         lines += [
-            f"{energy:g},{radiated:.6f},{csda:.6e},{a:.6g},{b:.6g},{c:.2g}" for a, b, c in zip(x, within, u, strict=True)
+            f"{energy:g},{radiated:.6f},{csda:.6e},{a:.6g},{b:.6g},{c:.2g}"
+            for a, b, c in zip(x, within, u, strict=True)
         ]
     (folder / "electron-kernel.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -205,10 +192,10 @@ def write_photons(folder: pathlib.Path) -> None:
         "u = standard error (k = 1); charged particles stop where they are set free",
         "energy_MeV,optical_radius,buildup,u",
     )
-    medium = water_photons()
+    water = water_photons()
     for energy in PHOTON_ENERGIES_MEV:
         started = time.perf_counter()
-        factor, u = photon_table(medium, energy, PHOTON_HISTORIES)
+        factor, u = photon_table(water, energy, PHOTON_HISTORIES)
         print(f"photon {energy:g} MeV: {time.perf_counter() - started:.1f} s", flush=True)
         lines += [f"{energy:g},{a:g},{b:.6g},{c:.2g}" for a, b, c in zip(OPTICAL_RADII, factor, u, strict=True)]
     (folder / "photon-buildup.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")

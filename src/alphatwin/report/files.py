@@ -1,0 +1,161 @@
+"""Writing a result so that nothing half-written is ever left, and reading it back equal."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import OutputError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from .model import Report
+
+__all__ = ["check_writable", "dataset", "open_result", "write"]
+
+FILES = ("report.html", "summary.json", "result.nc")
+
+
+def dataset(report: Report) -> xr.Dataset:
+    """Every array of the result in one dataset; kinetics, decays and dose are of the first cycle."""
+    import xarray as xr
+
+    c = report.course
+    arrays = {
+        "absorbed_dose": c.dose.dose,
+        "bed": c.effect.bed,
+        "eqd2": c.effect.eqd2,
+        "rbe_weighted_dose": c.effect.rbe_weighted_dose,
+        "lea_catcheside_g": c.effect.g,
+        "mass": c.s_values.mass_g,
+        "decays": c.decays.decays.rename(region="source_region"),
+        "amplitude": c.kinetics.amplitude.rename(region="source_region"),
+        "rate": c.kinetics.rate,
+        "s_value": c.s_values.s.rename(target="region", source="source_region_of_s"),
+    }
+    n = report.case.options.samples
+    made = {}
+    for name, array in arrays.items():
+        plain = array.drop_vars([v for v in array.coords if v not in ("region", "source_region", "source_region_of_s", "nuclide", "radiation")])
+        if "sample" in plain.dims and plain.sizes["sample"] == 1 < n:
+            plain = plain.isel(sample=np.zeros(n, dtype=int))
+        made[name] = plain.rename(name)
+    p = report.provenance
+    attrs = {
+        "title": report.case.title or report.case.case,
+        "case": report.case.case,
+        "agent": c.agent,
+        "cycle_activities_MBq": np.asarray(c.cycle_activities_MBq),
+        "scope": "absorbed_dose, decays and amplitude are of the first cycle; bed, eqd2 and rbe_weighted_dose of the course",
+        "software": p.software,
+        "code_sha256": p.code_sha256,
+        "case_sha256": p.case_sha256,
+        "catalog_sha256": p.catalog_sha256,
+        "seed": p.seed,
+        "disclaimer": "Research software, not a medical device.",
+    }
+    return xr.Dataset(made, attrs=attrs)
+
+
+def open_result(path: str | pathlib.Path) -> xr.Dataset:
+    """Read result.nc back: the dataset that was written, equal to the last bit.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder of results, or the file.
+
+    Returns
+    -------
+    xarray.Dataset
+
+    Raises
+    ------
+    OutputError
+        There is no result there, or it is not a netCDF file.
+
+    Examples
+    --------
+    >>> open_result("no-such-folder")
+    Traceback (most recent call last):
+    ...
+    alphatwin.errors.OutputError: There is no result.nc in no-such-folder; `alphatwin run CASE.yaml` writes one.
+    """
+    import xarray as xr
+
+    file = pathlib.Path(path)
+    if file.suffix != ".nc":
+        file = file / "result.nc"
+    if not file.is_file():
+        raise OutputError(f"There is no result.nc in {file.parent.name or '.'}; `alphatwin run CASE.yaml` writes one.")
+    try:
+        return xr.load_dataset(file, engine="h5netcdf")
+    except (OSError, ValueError, KeyError) as error:
+        raise OutputError(f"{file.name} cannot be read as netCDF: {error}") from error
+
+
+def check_writable(parent: str | pathlib.Path, name: str) -> None:
+    """Refuse, before any work, a place where the result could not be written.
+
+    Raises
+    ------
+    OutputError
+        The folder does not exist and cannot be made, is a file, or is read-only.
+    """
+    place = pathlib.Path(parent)
+    target = place / name
+    if target.exists() and not target.is_dir():
+        raise OutputError(f"{target} is a file, and the results want a folder of that name; choose another place with --out.")
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=place):
+            pass
+    except OSError as error:
+        raise OutputError(f"Results cannot be written to {place}: {_reason(error)}. Choose another place with --out.") from error
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "the disk is full"
+    return (error.strerror or str(error)).lower()
+
+
+def write(report: Report, parent: pathlib.Path) -> pathlib.Path:
+    """Write the three files; each appears whole or not at all."""
+    name = report.case.case
+    check_writable(parent, name)
+    target = parent / name
+    made_here = not target.exists()
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
+    try:
+        (scratch / "report.html").write_text(report.html(), encoding="utf-8")
+        (scratch / "summary.json").write_text(json.dumps(report.summary(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        _write_netcdf(dataset(report), scratch / "result.nc")
+        target.mkdir(exist_ok=True)
+        for file in FILES:
+            os.replace(scratch / file, target / file)
+    except OSError as error:
+        if made_here:
+            with contextlib.suppress(OSError):
+                target.rmdir()
+        raise OutputError(f"The results could not be written to {target}: {_reason(error)}. Nothing half-written was left.") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return target
+
+
+def _write_netcdf(data: xr.Dataset, file: pathlib.Path) -> None:
+    encoding = {str(name): {"zlib": True, "complevel": 4, "shuffle": True} for name in data.data_vars}
+    try:
+        data.to_netcdf(file, engine="h5netcdf", encoding=encoding)
+    except RuntimeError as error:  # HDF5 reports a full disk so
+        raise OSError(errno.EIO, f"netCDF: {error}") from error

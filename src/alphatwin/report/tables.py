@@ -1,0 +1,206 @@
+"""The report as plain numbers (summary.json) and as lines for a terminal."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .model import DISCLAIMER, stats
+
+if TYPE_CHECKING:
+    from ..biology import Ledger, NextActivity
+    from .model import Report
+
+__all__ = ["asked", "number", "span", "summary", "text"]
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number as a physicist writes it: significant digits, no exponent between 0.001 and 1e6."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else str(value)
+    if 1e-3 <= abs(value) < 1e6:
+        places = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+        return f"{value:.{places}f}"
+    return f"{value:.{digits - 1}e}"
+
+
+def span(s: dict[str, float], digits: int = 3) -> str:
+    """Mean with its 5 to 95 % interval."""
+    if s["p05"] == s["p95"]:
+        return number(s["mean"], digits)
+    return f"{number(s['mean'], digits)} ({number(s['p05'], digits)} to {number(s['p95'], digits)})"
+
+
+def asked(report: Report) -> str:
+    """What was asked, in one sentence."""
+    from ..catalog import agent
+
+    case, course = report.case, report.course
+    each = course.cycle_activities_MBq[0]
+    shown = f"{number(each / 1000)} GBq" if each >= 1000 else f"{number(each)} MBq"
+    how = "" if case.treatment.activity.basis == "fixed" else f" ({_per_kg(case.treatment.activity.value)} for {number(case.body_mass_kg)} kg)"
+    count = f"{course.cycles} cycles of {shown}" if course.cycles > 1 else f"one cycle of {shown}"
+    if course.cycles > 1 and case.treatment.interval_h:
+        how += f", every {number(case.treatment.interval_h / 168)} weeks"
+    measured = agent(case.measured_agent)
+    told = f"{count} of {agent(course.agent).name}{how}; kinetics measured with {measured.name}"
+    return f"{told}, translated to {course.nuclide}." if measured.nuclide != course.nuclide else f"{told}."
+
+
+def _per_kg(value_MBq: float) -> str:
+    return f"{number(value_MBq)} MBq/kg" if value_MBq >= 1 else f"{number(value_MBq * 1000)} kBq/kg"
+
+
+def _ledger(ledger: Ledger) -> dict[str, Any]:
+    running = ledger.cumulative_Gy
+    return {
+        "limit_Gy": ledger.limit.value_Gy,
+        "limit_quantity": ledger.limit.quantity,
+        "limit_label": ledger.limit.label,
+        "limit_source": ledger.limit.source,
+        "counted": ledger.quantity_label,
+        "rows": [
+            {
+                "what": row.what,
+                "when": row.when,
+                "low_let_dose_Gy": stats(row.low_let_dose_Gy),
+                "high_let_dose_Gy": stats(row.high_let_dose_Gy),
+                "bed_Gy": stats(row.bed_Gy),
+                "eqd2_Gy": stats(row.eqd2_Gy),
+                "cumulative_Gy": stats(running[i]),
+            }
+            for i, row in enumerate(ledger.rows)
+        ],
+        "total_Gy": stats(ledger.total_Gy()),
+        "total_bed_Gy": stats(ledger.total_Gy("bed")),
+        "total_eqd2_Gy": stats(ledger.total_Gy("eqd2")),
+        "probability_above_limit": ledger.probability_above_limit,
+    }
+
+
+def _next(plan: NextActivity | None) -> dict[str, Any] | None:
+    if plan is None:
+        return None
+    return {
+        "activity_MBq_at_confidence": plan.activity_MBq_at_confidence,
+        "activity_MBq_median": plan.activity_MBq_median,
+        "activity_MBq_all_limits": plan.activity_MBq_all_limits,
+        "confidence": plan.confidence,
+        "cycles": plan.remaining_cycles,
+        "limiting_tissue": plan.limiting_tissue,
+        "capped_by": plan.capped_by,
+        "statement": plan.statement,
+        "per_tissue": {
+            name: {"at_confidence_MBq": t.at_confidence_MBq, "median_MBq": t.median_MBq}
+            for name, t in plan.per_tissue.items()
+            if math.isfinite(t.median_MBq)
+        },
+    }
+
+
+def _curve(curve: Any) -> dict[str, Any]:
+    def finite(value: float) -> float | None:
+        return float(f"{value:.9g}") if math.isfinite(value) else None
+
+    return {
+        "model": curve.model,
+        "nuclide": curve.nuclide,
+        "amplitudes_MBq": [finite(float(a)) for a in curve.amplitudes_MBq],
+        "rates_per_h": [finite(float(r)) for r in curve.rates_per_h],
+        "time_integrated_activity_MBq_h": finite(curve.time_integrated_activity_MBq_h),
+        "sd_MBq_h": finite(curve.sd),
+        "effective_half_life_h": finite(curve.effective_half_life_h),
+        "aicc": finite(curve.aicc),
+        "tail_fraction": finite(curve.tail_fraction),
+        "notes": list(curve.notes),
+    }
+
+
+def summary(report: Report) -> dict[str, Any]:
+    """Plain dictionaries, lists and numbers; the keys under `regions` are an interface."""
+    case, course, p = report.case, report.course, report.provenance
+    return {
+        "case": case.case,
+        "title": case.title,
+        "disclaimer": DISCLAIMER,
+        "asked": asked(report),
+        "scope": "regions: the whole treatment of the case (all cycles, without prior therapy); curves: as measured",
+        "agent": course.agent,
+        "nuclide": course.nuclide,
+        "cycles": course.cycles,
+        "cycle_activity_MBq": float(f"{course.cycle_activities_MBq[0]:.9g}"),
+        "body_mass_kg": case.body_mass_kg,
+        "daughters": case.daughters.model,
+        "regions": {name: report.region(name) for name in course.regions},
+        "activity_only": {
+            name: {"time_integrated_activity_MBq_h": report._activity([name])}
+            for name in report.activity_only
+            if name in course.decays.decays["region"].values
+        },
+        "curves": {name: _curve(curve) for name, curve in report.curves.items()},
+        "ledger": {name: _ledger(ledger) for name, ledger in report.ledgers.items()},
+        "ntcp": {name: {"endpoint": endpoint, **stats(values)} for name, (endpoint, values) in report.ntcp.items()},
+        "next_cycle": _next(report.next_cycle),
+        "planned_course": _next(report.planned_limit),
+        "sensitivity": {
+            "of": f"{report.answer_tissue}: {_answer_name(report)}, Gy",
+            "at_point_estimate": report.sensitivity_centre,
+            "rows": [{"input": s.name, "minus_one_sd": s.low, "plus_one_sd": s.high} for s in report.sensitivity],
+            "other_choices": [{"choice": w.name, "value": w.value, "why": w.why} for w in report.what_if],
+        },
+        "assumptions": list(report.assumptions),
+        "gaps": list(report.gaps),
+        "unverified": [{"name": i.name, "value": i.text, "source": i.source, "note": i.note} for i in report.inputs if not i.verified],
+        "provenance": {
+            "software": p.software,
+            "code_sha256": p.code_sha256,
+            "case_sha256": p.case_sha256,
+            "catalog_sha256": p.catalog_sha256,
+            "seed": p.seed,
+            "samples": p.samples,
+            "python": p.python,
+            "libraries": dict(p.libraries),
+            "options": list(p.options),
+            "sources": list(p.sources),
+        },
+    }  # fmt: skip
+
+
+def _answer_name(report: Report) -> str:
+    ledger = report.ledgers.get(report.answer_tissue)
+    return f"cumulative {ledger.quantity_label}" if ledger else "BED"
+
+
+def text(report: Report) -> str:
+    """The answer for a terminal, at most 80 columns wide."""
+    import textwrap
+
+    lines = [report.case.title or report.case.case, *textwrap.wrap(asked(report), 80), ""]
+    head = f"{'region':16s}{'mass g':>9s}{'absorbed dose Gy':>27s}{'alpha':>7s}{'BED Gy':>20s}"
+    lines += [head, "-" * len(head)]
+    for name in report.course.regions:
+        r = report.region(name)
+        total = r["absorbed_dose_Gy"]["total"]
+        high = r["absorbed_dose_Gy"]["alpha"]["mean"] + r["absorbed_dose_Gy"]["recoil"]["mean"]
+        share = f"{100 * high / total['mean']:.0f}%" if total["mean"] else "-"
+        bed = r["bed_Gy"]
+        interval = f"{number(bed['mean'])} ({number(bed['p05'], 2)}-{number(bed['p95'], 2)})" if bed["sd"] else number(bed["mean"])
+        lines.append(f"{name[:15]:16s}{number(r['mass_g']['mean']):>9s}{span(total):>27s}{share:>7s}{interval:>20s}")
+    lines.append("")
+    for name, ledger in report.ledgers.items():
+        total = stats(ledger.total_Gy())
+        above = f"; above it in {100 * ledger.probability_above_limit:.0f} % of samples" if np.size(ledger.total_Gy()) > 1 else ""
+        lines += textwrap.wrap(
+            f"{name}: {ledger.quantity_label} {span(total)} Gy with all earlier therapy, limit {number(ledger.limit.value_Gy)} Gy"
+            f" ({ledger.limit.label}){above}.", 80, subsequent_indent="  ",
+        )  # fmt: skip
+    for title, plan in (("Next cycle", report.next_cycle), ("This course", report.planned_limit)):
+        if plan is not None:
+            lines += textwrap.wrap(f"{title}: {plan.statement}", 80, subsequent_indent="  ")
+    unverified = sum(not i.verified for i in report.inputs)
+    if unverified:
+        lines += textwrap.wrap(f"{unverified} of {len(report.inputs)} published inputs are not verified against their source; the report lists them.", 80)
+    lines += ["", *textwrap.wrap(DISCLAIMER, 80)]
+    return "\n".join(lines)

@@ -1,0 +1,105 @@
+"""The house rules that a machine can hold: one-way imports, one door to the data, quiet imports, no forbidden words."""
+
+import ast
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import alphatwin
+
+ROOT = pathlib.Path(alphatwin.__file__).parent
+REPOSITORY = ROOT.parents[1]
+ROOMS = ["errors", "units", "draws", "catalog", "case", "physics", "transport", "kinetics", "dose", "biology", "report", "run",
+         "validation", "cli"]  # fmt: skip
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def room_of(file: pathlib.Path) -> str:
+    return file.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported_rooms(file: pathlib.Path):
+    depth = len(file.relative_to(ROOT).parts)
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == depth:
+            yield from ([node.module.split(".")[0]] if node.module else [a.name for a in node.names])
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").startswith("alphatwin."):
+            yield node.module.split(".")[1]
+
+
+def test_there_is_something_to_check():
+    assert len(FILES) > 15
+    assert {room_of(f) for f in FILES} - {"__init__", "__main__", "_jit"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if room_of(f) in ROOMS], ids=lambda f: str(f.relative_to(ROOT)))
+def test_imports_point_one_way(file):
+    for room in imported_rooms(file):
+        if room in ROOMS:
+            assert ROOMS.index(room) <= ROOMS.index(room_of(file)), f"{file.name} imports {room}"
+
+
+def test_only_the_catalogue_opens_its_data():
+    for file in FILES:
+        if room_of(file) != "catalog":
+            text = file.read_text(encoding="utf-8")
+            assert "catalog/data" not in text, file
+            assert 'joinpath("data"' not in text, file
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_no_pickle_eval_or_shell(file):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            assert name not in {"eval", "exec", "system", "popen"}, f"{file.name}:{node.lineno}"
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = {a.name for a in node.names} | {getattr(node, "module", None)}
+            assert not names & {"pickle", "marshal", "shelve", "dill", "cloudpickle"}, f"{file.name}:{node.lineno}"
+
+
+def test_public_names_are_sorted_and_each_can_be_had():
+    assert alphatwin.__all__ == sorted(alphatwin.__all__)
+    for name in alphatwin.__all__:
+        assert getattr(alphatwin, name) is not None
+    with pytest.raises(AttributeError, match="offers"):
+        alphatwin.no_such_name  # noqa: B018
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_importing_loads_no_science():
+    loaded = json.loads(python("import sys, json, alphatwin; print(json.dumps(sorted(sys.modules)))"))
+    assert not {"numpy", "scipy", "numba", "xarray", "pandas", "pint", "plotly", "pydantic", "typer"} & set(loaded)
+
+
+def test_help_loads_no_science():
+    code = (
+        "import sys, json\nfrom alphatwin.cli import main\nsys.argv = ['alphatwin', '--help']\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print('\\n' + json.dumps(sorted(sys.modules)))"
+    )
+    loaded = set(json.loads(python(code).splitlines()[-1]))
+    assert not {"numpy", "scipy", "numba", "xarray", "pandas", "pint", "plotly"} & loaded
+
+
+def test_run_is_a_function_however_it_was_imported():
+    code = "import alphatwin as at, alphatwin.run\nfrom alphatwin.run import run\nassert callable(at.run) and callable(run); print('yes')"
+    assert python(code).strip() == "yes"
+
+
+def test_lock_names_no_address():
+    lock = (REPOSITORY / "requirements.lock").read_text(encoding="utf-8")
+    for forbidden in ("://", "--index", "--extra-index", "--find-links"):
+        assert forbidden not in lock
+
+
+def test_the_example_shown_is_the_example_shipped():
+    shipped = (REPOSITORY / "examples" / "snmmi-patient4.yaml").read_text(encoding="utf-8")
+    assert (ROOT / "catalog" / "data" / "example.yaml").read_text(encoding="utf-8") == shipped
