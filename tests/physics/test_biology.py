@@ -318,7 +318,7 @@ def test_logistic_slope_from_two_published_points():
 
 
 def test_lyman_slope_from_two_published_points():
-    """Kidney, Emami 1991: TD5/5 23 Gy and TD50/5 28 Gy; m = (1 - 23/28)/1.645 = 0.109, which Burman 1991 rounds to 0.10."""
+    """Kidney, Emami 1991: TD5/5 23 Gy, TD50/5 28 Gy: m = (1 - 23/28)/1.645 = 0.109; Burman 1991 fits 0.10."""
     assert Lyman(28.0, 0.10).probability(23.0) == pytest.approx(0.05, abs=0.02)
     assert Lyman(28.0, (1 - 23 / 28) / 1.6448536).probability(23.0) == pytest.approx(0.05, rel=1e-6)
 

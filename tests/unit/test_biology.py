@@ -397,6 +397,10 @@ def test_complication_counts_what_was_before():
     assert ntcp(entry, 44.0, d50_score=1.0) < 0.5
     with pytest.raises(TypeError):
         after.ntcp["liver"] = np.zeros(3)
+    other = external_beam("kidney_left", np.full(4, 2.0), 5, 2.5)
+    prior = {"kidney_left": ledger([other], DoseLimit(40.0, "bed"))}
+    with pytest.raises(DomainError, match="4 samples"):
+        effect(dose, amplitude, rate, [8.0], parameters(complication=entry), prior=prior)
 
 
 def test_parameters_come_from_the_catalogue_at_scores():

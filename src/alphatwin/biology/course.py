@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 from ..errors import DomainError, suggestion
 from ..units import check_array
 from ._checks import Floats, checked, read_only
-from .account import DoseLimit, Ledger, LedgerRow
+from .account import DoseLimit, Ledger, LedgerRow, radionuclide_course
 from .complication import ntcp
-from .effectiveness import HighLET, RbeReference, course_bed, eqd2, rbe_weighted_dose
+from .effectiveness import HighLET, RbeReference
 from .prescription import TissueBudget
 from .protraction import lea_catcheside
 
@@ -246,21 +246,14 @@ def effect(
         own = tissues[region]
         _check_same_dose(region, low[:, i], a[:, i], r)
         g = lea_catcheside(a[:, i], r, own.repair_half_time_h)
-        value = course_bed(low[:, i], high[:, i], g, own.alpha_beta_Gy, own.high_let, relative)
-        total_low, total_high = low[:, i] * relative.sum(), high[:, i] * relative.sum()
-        equivalent = eqd2(value, own.alpha_beta_Gy)
-        weighted = rbe_weighted_dose(total_low, total_high, own.high_let)
-        for name, column in zip((*_GRAYS, "g"), (value, equivalent, weighted, total_low, total_high, g), strict=True):
-            columns[name].append(column)
+        row = radionuclide_course(
+            "", region, low[:, i], high[:, i], g, own.alpha_beta_Gy, own.high_let, relative_activities=relative
+        )
+        for name in _GRAYS:
+            columns[name].append(getattr(row, f"{name}_Gy"))
+        columns["g"].append(g)
         if own.complication is not None:
-            quantity = own.complication.quantity
-            counted = {"bed": value, "eqd2": equivalent, "absorbed_dose": weighted}[quantity]
-            before = prior[region].total_Gy(quantity) if prior and region in prior else np.zeros(1)
-            if before.size not in (1, counted.size) and counted.size > 1:
-                raise DomainError(f"{region}: the ledger has {before.size} samples, this course {counted.size}.")
-            risks[region] = read_only(
-                ntcp(own.complication, counted + before, d50_score=own.d50_score, slope_score=own.slope_score)
-            )
+            risks[region] = _complication(own, own.complication, row, (prior or {}).get(region))
     n = max(column.size for stack in columns.values() for column in stack)
     return Effect(
         **{name: _array(name, stack, n, regions) for name, stack in columns.items()},
@@ -270,6 +263,17 @@ def effect(
         options=tuple(f"{region}: {tissues[region].high_let!r}" for region in regions),
         notes=_notes(tissues, regions, relative, risks),
     )
+
+
+def _complication(own: TissueParameters, model: NTCP, row: LedgerRow, before: Ledger | None) -> Floats:
+    """NTCP [sample] of the course on top of what the ledger holds."""
+    total = row.counted_Gy(model.quantity)
+    if before is not None:
+        earlier = before.total_Gy(model.quantity)
+        if 1 not in (earlier.size, total.size) and earlier.size != total.size:
+            raise DomainError(f"{row.tissue}: the ledger has {earlier.size} samples, this course {total.size}.")
+        total = total + earlier
+    return read_only(ntcp(model, total, d50_score=own.d50_score, slope_score=own.slope_score))
 
 
 def _check_names(

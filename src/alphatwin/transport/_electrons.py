@@ -4,8 +4,8 @@ Every elastic collision is followed one by one (no multiple-scattering theory, s
 is affordable because absorbed fractions are made once and stored. Lengths are in g/cm2, energies in MeV.
 
 - Elastic: screened Rutherford scattering on each element with Moliere's screening angle and the McKinley-Feshbach
-  spin correction (to the Rutherford law). Deflections by soft inelastic collisions are added by raising the nuclear cross section so
-  that the transport (1 - cos) moment comes out right.
+  spin correction. Deflections by inelastic collisions below the cut are added by raising the nuclear cross section so
+  that the transport moment <1 - cos> comes out right.
 - Inelastic: Moller collisions that transfer more than a cut are followed, with the secondary electron; below the cut
   the energy is lost continuously at the restricted collision stopping power (ESTAR less the Moller part).
 - Bremsstrahlung: photons with the spectrum (1 - y + 3 y^2/4)/y, y = k/E, normalised to the ESTAR radiative

@@ -84,7 +84,8 @@ def alpha_fraction(material: Material, energy_MeV: Array, radius_g_per_cm2: Arra
     integral = 0.5 * end * np.sum(weight * slope * given, axis=-1)
     rest = np.maximum(csda[:, None] - end, 0.0)
     given_end = e[:, None] - np.minimum(np.asarray(material.energy_after("alpha", rest * to_um)), e[:, None])
-    return np.clip((geometric_reduction(end / r[None, :]) * given_end + integral) / e[:, None], 0.0, 1.0)
+    fraction = (geometric_reduction(end / r[None, :]) * given_end + integral) / e[:, None]
+    return np.asarray(np.clip(fraction, 0.0, 1.0))
 
 
 # --- electrons -------------------------------------------------------------------------------------------------------
@@ -108,7 +109,8 @@ def _read(name: str, columns: int) -> Array:
             raise ValueError(f"expected {columns} columns of numbers")
     except (OSError, ValueError) as error:
         raise CatalogError(
-            f"Transport table {name} cannot be used: {error}. Make it again with `python -m alphatwin.transport._tables`."
+            f"Transport table {name} cannot be used: {error}. "
+            "Make it again with `python -m alphatwin.transport._tables`."
         ) from error
     return rows
 
@@ -118,9 +120,7 @@ def _electron_table() -> _ElectronTable:
     rows = _read("electron-kernel.csv", 6)
     energies = np.unique(rows[:, 0])
     blocks = rows.reshape(len(energies), -1, 6)
-    kept = 1.0 - blocks[:, :, 1]
-    within = np.minimum.accumulate(np.minimum(blocks[:, :, 4] / kept, 1.0)[:, ::-1], axis=1)[:, ::-1]
-    within = within / within[:, -1:]
+    within = blocks[:, :, 4] / blocks[:, -1:, 4]  # the last edge, 1.2 ranges, holds all that is not radiated
     return _ElectronTable(np.log(energies), blocks[0, :, 3].copy(), within)
 
 
@@ -188,8 +188,8 @@ def _buildup_spline() -> object:
 def photon_fraction(material: Material, energy_MeV: Array, radius_g_per_cm2: Array) -> Array:
     """Absorbed fraction[energy, radius] of photons in a sphere of an infinite medium.
 
-    phi = B(E, tau) (mu_en/mu) P(tau), tau = mu R: P is the chance of a first collision inside, B the table's build-up by
-    scattered photons. For small spheres B is 1 and phi tends to 3/4 mu_en R.
+    phi = B(E, tau) (mu_en/mu) P(tau), tau = mu R: P is the chance of a first collision inside, B the table's build-up
+    by scattered photons. For small spheres B is 1 and phi tends to 3/4 mu_en R.
     """
     from scipy.interpolate import RectBivariateSpline
 

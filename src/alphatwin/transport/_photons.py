@@ -1,6 +1,6 @@
 """Photons in a homogeneous medium: where the energy of a point source ends up beyond the first collision.
 
-The energy laid down by photons that have not yet collided is known in closed form, so only the scattered part is sampled.
+The energy laid down by photons that have not yet collided is known in closed form; only the scattered part is sampled.
 Photoelectric absorption ends a history; Compton scattering follows Klein and Nishina times the incoherent scattering
 function S(x); Rayleigh scattering follows the Thomson law times the squared form factor F(x)^2; a pair sends out two
 photons of 511 keV, back to back. Charged particles stop where they are set free (kerma approximation), and the part

@@ -76,7 +76,7 @@ def electron_table(energy_MeV: float, histories: int, seed: int = SEED) -> tuple
     """x = r/r_CSDA, F(x), its standard error, radiated fraction, CSDA range (g/cm2) of one energy."""
     water = water_electrons(energy_MeV)
     csda = float(water.residual_range[-1])
-    stream = int(round(energy_MeV * 1e6))
+    stream = round(energy_MeV * 1e6)
     edges, chunks, radiated = _electrons.depth_kernel(
         water, energy_MeV, histories=histories, seed=seed, stream=stream, scale=SCALE * csda, bins=BINS
     )
@@ -138,7 +138,7 @@ def photon_table(
         for c in (water.photoelectric, water.incoherent, water.coherent, water.pair, water.energy_absorption)
     ]
     mu, mu_en = sum(at[:4]), at[4]
-    stream = 1_000_000_000 + int(round(energy_MeV * 1e6))
+    stream = 1_000_000_000 + round(energy_MeV * 1e6)
     edges, chunks = _photons.scattered_kernel(
         water, energy_MeV, histories=histories, seed=seed, stream=stream, scale=40.0 / mu
     )

@@ -1,7 +1,7 @@
 """Self dose of regions as spheres: absorbed fractions, and S values in Gy per decay.
 
-A region is a sphere of its mass inside an infinite medium of its own kind, with the activity spread evenly in it. Alphas
-and electrons cross its boundary, photons are absorbed or scattered back into it; nothing passes from one region to
+A region is a sphere of its mass inside an infinite medium of its own kind, with the activity spread evenly in it.
+Alphas and electrons cross its boundary, photons leave it and are scattered back; nothing passes from one region to
 another yet (``SValues.cross_fire`` is False). See docs/transport.md for equations, sources and validity.
 """
 
@@ -18,7 +18,8 @@ import numpy.typing as npt
 from .. import catalog
 from ..errors import DomainError, UnitError, suggestion
 from ..physics import RADIATIONS
-from ..physics.matter import Material, medium as material_of
+from ..physics.matter import Material
+from ..physics.matter import medium as material_of
 from ..physics.nuclides import nuclide as nuclide_of
 from ..units import JOULE_PER_MEV, check_array
 from . import _fractions
@@ -65,8 +66,8 @@ def sphere_absorbed_fraction(
     ----------
     radiation : {"alpha", "recoil", "electron", "photon"}
     energy_MeV : float or array of any shape E
-        Energy per particle: electrons and photons above 0 to 4 MeV (below 1 keV they are local); alphas and recoils within
-        the medium's table.
+        Energy per particle: electrons and photons above 0 to 4 MeV (below 1 keV they are local), alphas within the
+        medium's table, recoils any.
     mass_g : float or array of any shape M
         Mass of the sphere, 1e-6 to 1e6 g.
     medium : str
@@ -120,15 +121,21 @@ def absorbed_fraction(
 
 
 def _fraction(radiation: str, material: Material, energy_MeV: Array, mass_g: Array) -> Array:
-    """Absorbed fraction[energy, mass], arguments already checked."""
+    """Absorbed fraction[energy, mass], arguments already checked; in blocks, so that memory stays below 100 MB."""
+    if radiation == "recoil":
+        return np.ones((len(energy_MeV), len(mass_g)))
+    compute = {
+        "alpha": _fractions.alpha_fraction,
+        "electron": _fractions.electron_fraction,
+        "photon": _fractions.photon_fraction,
+    }[radiation]
     radius = _fractions.sphere_radius_g_per_cm2(mass_g, material.density_g_per_cm3)
-    if radiation == "alpha":
-        return _fractions.alpha_fraction(material, energy_MeV, radius)
-    if radiation == "electron":
-        return _fractions.electron_fraction(material, energy_MeV, radius)
-    if radiation == "photon":
-        return _fractions.photon_fraction(material, energy_MeV, radius)
-    return np.ones((len(energy_MeV), len(mass_g)))
+    found = np.empty((len(energy_MeV), len(mass_g)))
+    for i in range(0, len(energy_MeV), 100):
+        for j in range(0, len(mass_g), 200):
+            block = np.s_[i : i + 100], np.s_[j : j + 200]
+            found[block] = compute(material, energy_MeV[block[0]], radius[block[1]])
+    return found
 
 
 def _check_radiation(radiation: str) -> None:
@@ -174,8 +181,8 @@ class RegionMass:
     medium : str
         Catalogue id.
     basis : str
-        What the mass is, in words: ``"measured volume x density"``, ``"reference, with blood"`` ... A self dose moves by
-        a third between a kidney's mass with and without its blood, so this travels into the result.
+        What the mass is, in words: ``"measured volume x density"``, ``"reference, with blood"`` ... A self dose moves
+        by a third between a kidney's mass with and without its blood, so this travels into the result.
 
     Raises
     ------
@@ -212,10 +219,10 @@ class RegionMass:
 class MarrowModel:
     """What red marrow keeps of the alphas and electrons that are born in it.
 
-    Red marrow lies in cavities of a fraction of a millimetre between bone trabeculae and fat. Held for one compact sphere
-    (`local`, the default), it absorbs all alpha energy: the higher, conservative dose. In the skeletal model of ICRP
-    Publication 133 about 0.61 of the alpha energy is absorbed, to be used with the marrow's mass with blood (1.394 kg,
-    adult male) where the local model goes with 1.17 kg: the two differ 1.94 times.
+    Red marrow lies in cavities of a fraction of a millimetre between bone trabeculae and fat. Taken as one compact
+    sphere (`local`, the default), it absorbs all alpha energy: the higher, conservative dose. In the skeletal model of
+    ICRP Publication 133 about 0.61 of the alpha energy is absorbed, to be used with the marrow's mass with blood
+    (1.394 kg, adult male) where the local model goes with 1.17 kg: the two differ 1.94 times.
 
     Attributes
     ----------
@@ -315,7 +322,7 @@ def _nodes() -> Array:
 
 @functools.cache
 def _absorbed_energy_curve(name: str, medium: str) -> Any:
-    """Absorbed energy per decay, MeV[radiation], as a monotone curve of log10 mass; made once per nuclide and medium."""
+    """Absorbed energy per decay, MeV[radiation], as a monotone curve of log10 mass; once per nuclide and medium."""
     from scipy.interpolate import PchipInterpolator
 
     decaying, material, masses = nuclide_of(name), material_of(medium), _nodes()
@@ -385,9 +392,8 @@ def self_s_values(
             absorbed = _absorbed_energy_curve(name, given.medium)(log_mass) * factors  # MeV
             s[:, i, i, j, :] = absorbed * (JOULE_PER_MEV / 1e-3) / given.mass_g[:, None]
     labels = list(regions)
-    coords: dict[str, Any] = {
-        "sample": np.arange(samples), "target": labels, "source": labels, "nuclide": names, "radiation": list(RADIATIONS)
-    }  # fmt: skip
+    coords: dict[str, Any] = {"sample": np.arange(samples), "target": labels, "source": labels}
+    coords |= {"nuclide": names, "radiation": list(RADIATIONS)}
     sources = {*_SOURCES, marrow.source} - {""}
     for name in names:
         sources.update(nuclide_of(name).sources)
