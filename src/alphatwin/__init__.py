@@ -33,6 +33,7 @@ _HOME = {
     "bed": "biology",
     "decays": "physics",
     "eqd2": "biology",
+    "example_path": "case",
     "fit_curve": "kinetics",
     "lea_catcheside": "biology",
     "load": "case",
@@ -49,7 +50,7 @@ __all__ = sorted([*_HOME, "__version__"])  # noqa: PLE0605
 
 if TYPE_CHECKING:
     from .biology import Effect, bed, eqd2, lea_catcheside
-    from .case import Case, load, schema
+    from .case import Case, example_path, load, schema
     from .catalog import agent, anatomy, source
     from .dose import Dose, absorbed_dose
     from .draws import Draws

@@ -29,7 +29,7 @@ from . import catalog
 from .errors import AlphatwinError, CaseError, suggestion
 from .units import ALLOWED_UNITS, read_quantity
 
-__all__ = ["Case", "DaughterOptions", "ExternalBeam", "Options", "Patient", "PriorCourse", "RegionData", "load", "schema"]
+__all__ = ["Case", "DaughterOptions", "ExternalBeam", "Options", "Patient", "PriorCourse", "RegionData", "example_path", "load", "schema"]
 
 MAX_BYTES = 2_000_000
 MAX_POINTS = 1000
@@ -483,6 +483,11 @@ def load(path: str | pathlib.Path) -> Case:
         raise CaseError(f"{name} cannot be read: {error.strerror}.") from None
     data, line_of = _parse_yaml(text, name)
     return _validated(data, name, line_of)
+
+
+def example_path() -> pathlib.Path:
+    """Where the example case lies inside the package: a real patient, to run and to copy."""
+    return catalog.path("example.yaml")
 
 
 def _parse_yaml(text: str, name: str) -> tuple[dict[str, Any], Callable[[tuple[Any, ...]], str]]:

@@ -31,6 +31,11 @@ class Draws:
     n: int
     seed: int = 1
 
+    @property
+    def sampled(self) -> bool:
+        """Whether the scores are a sample of a distribution (not a point estimate, not one input at a time)."""
+        return self.n > 1
+
     def normal(self, name: str) -> np.ndarray:
         """Standard-normal scores z[sample] of one input; mean 0 and variance 1 hold exactly."""
         if self.n == 1:
@@ -56,6 +61,11 @@ class OneAtATime(Draws):
     def of(cls, names: tuple[str, ...], score: float = 1.0) -> OneAtATime:
         """Draws for these inputs, in this order."""
         return cls(2 * len(names) + 1, 0, names, score)
+
+    @property
+    def sampled(self) -> bool:
+        """Never: each input moves alone."""
+        return False
 
     def normal(self, name: str) -> np.ndarray:
         """Scores z[sample]: zero but for the two samples that move this input."""

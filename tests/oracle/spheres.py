@@ -84,8 +84,8 @@ def rotated(rng: random.Random, way: tuple[float, float, float], cos_t: float) -
 def photon_in_sphere(material: Material, energy_MeV: float, radius_cm: float, n: int, seed: int) -> tuple[float, float]:
     """Absorbed fraction and standard error: photons through an endless medium, energy counted inside the sphere.
 
-    Free electrons (no binding) and no Rayleigh scattering: good to a fraction of a percent above 0.1 MeV in water. Below
-    the pair threshold only. Cross sections are looked up on a fine grid of energies.
+    Free electrons (no binding) and no Rayleigh scattering: good to a fraction of a percent above 0.1 MeV in water.
+    Below the pair threshold only. Cross sections are looked up on a fine grid of energies.
     """
     rng = random.Random(seed)
     low = 2e-3

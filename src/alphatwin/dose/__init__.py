@@ -36,7 +36,9 @@ class Dose:
     def __post_init__(self) -> None:
         check_array(self.dose, ("sample", "region", "nuclide", "radiation"), "Gy", "absorbed dose")
         if tuple(self.dose["radiation"].values) != RADIATIONS:
-            raise DomainError(f"absorbed dose carries the radiations {tuple(self.dose['radiation'].values)}; expected {RADIATIONS}.")
+            raise DomainError(
+                f"absorbed dose carries the radiations {tuple(self.dose['radiation'].values)}; expected {RADIATIONS}."
+            )
 
     @property
     def by_radiation(self) -> xr.DataArray:
@@ -123,7 +125,7 @@ def _mird(a: np.ndarray, s: np.ndarray) -> np.ndarray:
 
 
 def with_union(s_values: SValues, name: str, parts: Sequence[str]) -> SValues:
-    """S values with one more target: the union of `parts`, as ``kidneys`` of the left and the right one.
+    """S values with one more target, put first: the union of `parts`, as ``kidneys`` of the left and the right one.
 
     The dose to a union is the mass-weighted mean: S(union <- r_S) = sum over parts of (m_p / m_union) S(p <- r_S).
     """
@@ -135,15 +137,18 @@ def with_union(s_values: SValues, name: str, parts: Sequence[str]) -> SValues:
     total = share.sum(axis=1, keepdims=True)
     weights = xr.DataArray(share / total, dims=("sample", "target"), coords={"target": list(parts)})
     union = (s.sel(target=list(parts)) * weights).sum("target").expand_dims(target=[name]).transpose(*s.dims)
-    bigger = xr.concat([s, union], dim="target").assign_attrs(s.attrs)
+    bigger = xr.concat([union, s], dim="target").assign_attrs(s.attrs)
     coords: dict[str, object] = {"region": [name]}
     if "sample" in mass.coords:
         coords["sample"] = mass["sample"]
     for label in ("medium", "basis"):
         if label in mass.coords:
-            coords[label] = ("region", [" + ".join(dict.fromkeys(str(v) for v in mass[label].sel(region=list(parts)).values))])
+            coords[label] = (
+                "region",
+                [" + ".join(dict.fromkeys(str(v) for v in mass[label].sel(region=list(parts)).values))],
+            )
     row = xr.DataArray(total, dims=("sample", "region"), coords=coords)
-    return replace(s_values, s=bigger, mass_g=xr.concat([mass, row], dim="region").assign_attrs(mass.attrs))
+    return replace(s_values, s=bigger, mass_g=xr.concat([row, mass], dim="region").assign_attrs(mass.attrs))
 
 
 def dose_rate_terms(amplitude: xr.DataArray, s_values: SValues, radiations: Sequence[str]) -> xr.DataArray:
@@ -159,7 +164,11 @@ def dose_rate_terms(amplitude: xr.DataArray, s_values: SValues, radiations: Sequ
     for target in range(s.shape[1]):
         for source in range(s.shape[2]):
             if s[:, target, source].any():
-                out[:, target] += np.einsum("nuk,nu->nk", np.broadcast_to(a[:, source], (n, *a.shape[2:])), np.broadcast_to(s[:, target, source], (n, s.shape[3])))
+                out[:, target] += np.einsum(
+                    "nuk,nu->nk",
+                    np.broadcast_to(a[:, source], (n, *a.shape[2:])),
+                    np.broadcast_to(s[:, target, source], (n, s.shape[3])),
+                )
     return xr.DataArray(
         out,
         dims=("sample", "region", "term"),

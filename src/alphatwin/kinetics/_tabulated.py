@@ -50,16 +50,16 @@ class Trapezoid:
 
 
 def trapezoid(
-    t: Array, y: Array, decay_constant_per_h: float, slowest_per_h: float, before_first: str, tail: str
+    t: Array, y: Array, decay_constant_per_h: float, slowest_per_h: float, before_first: str, tail: str, at: str = ""
 ) -> tuple[Trapezoid, list[str]]:
     """Piecewise linear through the points; a beginning and a tail as named; and the sentences that say so."""
     starts = {"linear": 0.0, "constant": y[0], "decay": y[0] * math.exp(decay_constant_per_h * t[0])}
     if before_first not in starts:
         raise FitError(
-            f"before_first is {before_first!r}. {suggestion(before_first, starts)}Allowed: {', '.join(starts)}."
+            f"{at}before_first is {before_first!r}. {suggestion(before_first, starts)}Allowed: {', '.join(starts)}."
         )
     if tail not in ("decay", "slope"):
-        raise FitError(f"tail is {tail!r}. Allowed: decay, slope.")
+        raise FitError(f"{at}tail is {tail!r}. Allowed: decay, slope.")
     words = {"linear": "a line from zero", "constant": "the first activity", "decay": "physical decay backwards"}
     notes = [f"Trapezoid: {words[before_first]} before {t[0]:g} h."]
     if t[0] > 0:

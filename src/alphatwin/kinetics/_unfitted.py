@@ -115,7 +115,7 @@ def trapezoid_curve(points: Points, before_first: str, tail: str) -> Curve:
         raise FitError(
             f"{points.at}the trapezoid needs two points or more. For one, choose model 'hanscheid' or 'madsen'."
         )
-    table, notes = trapezoid(points.t, points.y, points.constant, points.slowest, before_first, tail)
+    table, notes = trapezoid(points.t, points.y, points.constant, points.slowest, before_first, tail, points.at)
     sd = math.nan
     if points.sd is not None:
         steps = []

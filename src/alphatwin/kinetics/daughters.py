@@ -207,7 +207,9 @@ def chain_kinetics(
             for pool in members:
                 for column, a in pool.terms.items():
                     block[:, column] += a
-    said = repr(daughters) if isinstance(daughters, InPlace) else "FreeDaughters"
+    said = "Daughters: each decays where its parent did (in_place)."
+    if isinstance(daughters, FreeDaughters):
+        said = "Daughters: what is not retained at the site of decay enters plasma as a free ion."
     extra = daughters.notes if isinstance(daughters, FreeDaughters) else ()
     return Kinetics.from_arrays(
         amplitude,
@@ -215,7 +217,7 @@ def chain_kinetics(
         regions=regions,
         nuclides=tuple(names),
         excreted_MBq_h=np.stack([np.zeros(n) + e for e in excreted], axis=1),
-        notes=(*notes, f"Daughters: {said}.", *extra),
+        notes=(*notes, *((said,) if len(names) > 1 else ()), *extra),
     )
 
 
@@ -451,7 +453,7 @@ def free_daughters_from_catalog(
         The case's regions.
     draws_normal : callable
         ``name -> scores[sample]``; names are ``"retained Fr-221 internalised"``, ``"uptake Bi kidneys"``,
-        ``"plasma half-time Bi"``, ``"retention Bi kidneys"``, each asked once.
+        ``"plasma half-time Bi"``, ``"retention Bi kidneys"``, each asked once, and only if uncertain.
     uptake_split : mapping, optional
         For divided organs, e.g. kidneys by mass; equal parts when it is needed and not given.
     retained : mapping daughter -> fraction, optional
@@ -487,6 +489,8 @@ def free_daughters_from_catalog(
     scores: dict[str, Array] = {}
 
     def draw(name: str, quantity: Quantity) -> Array:
+        if not quantity.uncertain:  # asked for no score: it would look like an input that moves nothing
+            return np.asarray(quantity.value)
         if name not in scores:
             scores[name] = np.asarray(draws_normal(name), float)
         return quantity.at_score(scores[name])

@@ -25,7 +25,11 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, GREY = (
 RADIATION_COLOUR = {"alpha": VERMILION, "recoil": PURPLE, "electron": BLUE, "photon": SKY}
 CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, YELLOW, GREY)
 
-_FONT = {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif", "size": 13, "color": "#1c2733"}
+_FONT = {
+    "family": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif",
+    "size": 13,
+    "color": "#1c2733",
+}
 
 
 def _layout(**more: Any) -> dict[str, Any]:
@@ -89,7 +93,7 @@ def curve(
             xaxis=_axis("time after injection (h)", rangemode="tozero"),
             yaxis=_axis("activity (MBq)", type="log", range=[float(np.log10(bottom)), float(np.log10(top * 1.5))], dtick=1,
                         minor={"ticks": "outside", "dtick": "D1"}),
-            legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
+            legend={"x": 0.99, "xanchor": "right", "y": 0.99, "yanchor": "top", "bgcolor": "rgba(255,255,255,0.8)"},
             height=330,
         ),
     }  # fmt: skip
@@ -141,7 +145,7 @@ def dose_bars(regions: Sequence[str], parts: Mapping[str, Sequence[float]], low:
             barmode="stack",
             xaxis=_axis("absorbed dose (Gy), not weighted", rangemode="tozero"),
             yaxis=_axis("", showgrid=False),
-            legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+            legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
             margin={"l": 120, "r": 20, "t": 60, "b": 55},
             height=130 + 42 * len(regions),
         ),
@@ -160,8 +164,26 @@ def ledger_bars(rows: Sequence[tuple[str, float]], limit: float | None, title: s
     right = max(total, limit or 0.0) * 1.12 or 1.0
     shapes, notes = [], []
     if limit:
-        shapes = [{"type": "line", "x0": limit, "x1": limit, "y0": -0.55, "y1": 0.55, "line": {"color": VERMILION, "width": 3, "dash": "dash"}}]
-        notes = [{"x": limit, "y": 0.62, "text": f"limit {limit:g} Gy", "showarrow": False, "font": {"color": VERMILION}, "yanchor": "bottom"}]
+        shapes = [
+            {
+                "type": "line",
+                "x0": limit,
+                "x1": limit,
+                "y0": -0.55,
+                "y1": 0.55,
+                "line": {"color": VERMILION, "width": 3, "dash": "dash"},
+            }
+        ]
+        notes = [
+            {
+                "x": limit,
+                "y": 0.62,
+                "text": f"limit {limit:g} Gy",
+                "showarrow": False,
+                "font": {"color": VERMILION},
+                "yanchor": "bottom",
+            }
+        ]
     return {
         "data": data,
         "layout": _layout(
@@ -171,9 +193,9 @@ def ledger_bars(rows: Sequence[tuple[str, float]], limit: float | None, title: s
             yaxis=_axis("", range=[-0.7, 1.0], showticklabels=False, showgrid=False, showline=False, ticks=""),
             shapes=shapes,
             annotations=notes,
-            legend={"orientation": "h", "x": 0, "y": -0.45, "yanchor": "top", "traceorder": "normal"},
-            margin={"l": 20, "r": 20, "t": 40, "b": 110},
-            height=270,
+            legend={"orientation": "h", "x": 0, "y": -0.75, "yanchor": "top", "traceorder": "normal"},
+            margin={"l": 20, "r": 20, "t": 40, "b": 120},
+            height=280,
         ),
     }
 

@@ -45,7 +45,13 @@ def dataset(report: Report) -> xr.Dataset:
     n = report.case.options.samples
     made = {}
     for name, array in arrays.items():
-        plain = array.drop_vars([v for v in array.coords if v not in ("region", "source_region", "source_region_of_s", "nuclide", "radiation")])
+        plain = array.drop_vars(
+            [
+                v
+                for v in array.coords
+                if v not in ("region", "source_region", "source_region_of_s", "nuclide", "radiation")
+            ]
+        )
         if "sample" in plain.dims and plain.sizes["sample"] == 1 < n:
             plain = plain.isel(sample=np.zeros(n, dtype=int))
         made[name] = plain.rename(name)
@@ -114,13 +120,17 @@ def check_writable(parent: str | pathlib.Path, name: str) -> None:
     place = pathlib.Path(parent)
     target = place / name
     if target.exists() and not target.is_dir():
-        raise OutputError(f"{target} is a file, and the results want a folder of that name; choose another place with --out.")
+        raise OutputError(
+            f"{target} is a file, and the results want a folder of that name; choose another place with --out."
+        )
     try:
         place.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=place):
             pass
     except OSError as error:
-        raise OutputError(f"Results cannot be written to {place}: {_reason(error)}. Choose another place with --out.") from error
+        raise OutputError(
+            f"Results cannot be written to {place}: {_reason(error)}. Choose another place with --out."
+        ) from error
 
 
 def _reason(error: OSError) -> str:
@@ -138,7 +148,9 @@ def write(report: Report, parent: pathlib.Path) -> pathlib.Path:
     scratch = pathlib.Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
     try:
         (scratch / "report.html").write_text(report.html(), encoding="utf-8")
-        (scratch / "summary.json").write_text(json.dumps(report.summary(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        (scratch / "summary.json").write_text(
+            json.dumps(report.summary(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        )
         _write_netcdf(dataset(report), scratch / "result.nc")
         target.mkdir(exist_ok=True)
         for file in FILES:
@@ -147,7 +159,9 @@ def write(report: Report, parent: pathlib.Path) -> pathlib.Path:
         if made_here:
             with contextlib.suppress(OSError):
                 target.rmdir()
-        raise OutputError(f"The results could not be written to {target}: {_reason(error)}. Nothing half-written was left.") from error
+        raise OutputError(
+            f"The results could not be written to {target}: {_reason(error)}. Nothing half-written was left."
+        ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return target

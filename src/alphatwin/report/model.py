@@ -149,11 +149,15 @@ class Report:
     sensitivity: tuple[Sensitivity, ...]
     sensitivity_centre: float
     what_if: tuple[WhatIf, ...]
-    activity_only: tuple[str, ...]
     assumptions: tuple[str, ...]
     gaps: tuple[str, ...]
     inputs: tuple[Input, ...]
     provenance: Provenance
+
+    @property
+    def activity_only(self) -> tuple[str, ...]:
+        """Regions with decays but no dose, such as free daughters in blood."""
+        return tuple(r for r in self.course.kinetics.regions if r not in self.course.regions)
 
     # --- numbers ---------------------------------------------------------------------------------------------------
 
@@ -178,7 +182,9 @@ class Report:
                 **{str(r): stats(dose.sel(radiation=r)) for r in dose["radiation"].values},
                 "total": stats(dose.sum("radiation")),
             },
-            "absorbed_dose_by_nuclide_Gy": {str(u): stats(by_nuclide.sel(nuclide=u)) for u in by_nuclide["nuclide"].values},
+            "absorbed_dose_by_nuclide_Gy": {
+                str(u): stats(by_nuclide.sel(nuclide=u)) for u in by_nuclide["nuclide"].values
+            },
             "absorbed_dose_per_activity_Gy_per_MBq": stats(dose.sum("radiation") / sum(course.cycle_activities_MBq)),
             "rbe_weighted_dose_Gy": stats(effect.rbe_weighted_dose.sel(region=name)),
             "bed_Gy": stats(effect.bed.sel(region=name)),

@@ -32,9 +32,23 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(number=tables.number, span=tables.span, percent=lambda x: f"{100 * x:.0f} %", region=_label)
+    environment.filters.update(
+        number=tables.number,
+        span=tables.span,
+        given=tables.given,
+        activity=tables.activity,
+        percent=_percent,
+        region=_label,
+    )
     context = _context(report)
     return environment.get_template(TEMPLATE).render(**context, plotly_js=plotly.offline.get_plotlyjs())
+
+
+def _percent(share: float) -> str:
+    """A share in percent, whole numbers above one."""
+    if 0 < share < 1e-4:
+        return "below 0.01 %"
+    return f"{100 * share:.0f} %" if share >= 0.01 or share == 0 else f"{100 * share:.2g} %"
 
 
 def _label(name: str) -> str:
@@ -60,9 +74,17 @@ def _context(report: Report) -> dict[str, Any]:
         "asked": tables.asked(report),
         "agent": agent(course.agent),
         "course": course,
+        "in_use": tables.in_use(agent(course.agent)),
         "case": report.case,
         "verdicts": verdicts,
-        "plans": [(t, p) for t, p in (("Next cycle, after all of this", report.next_cycle), ("This course, cycle by cycle", report.planned_limit)) if p],
+        "plans": [
+            (t, p)
+            for t, p in (
+                ("Next cycle, after all of this", report.next_cycle),
+                ("This course could have, per cycle", report.planned_limit),
+            )
+            if p
+        ],
         "ntcp": [(name, endpoint, stats(values)) for name, (endpoint, values) in report.ntcp.items()],
         "what_moves": report.sensitivity[:1],
         "regions": regions,
@@ -84,7 +106,9 @@ def _context(report: Report) -> dict[str, Any]:
         "citations": [(key, source(key).text) for key in report.provenance.sources],
         "provenance": report.provenance,
         "notice": path("notices", "ICRP-07.txt").read_text(encoding="utf-8"),
-        "activity_only": [(n, report._activity([n])) for n in report.activity_only if n in course.decays.decays["region"].values],
+        "activity_only": [
+            (n, report._activity([n])) for n in report.activity_only if n in course.decays.decays["region"].values
+        ],
     }
 
 
@@ -110,8 +134,10 @@ def _curve_figure(report: Report, name: str) -> dict[str, Any]:
         amplitude, rate = report.curve_samples[name]
         band = np.einsum("st,stk->sk", amplitude, np.exp(-rate[:, :, None] * times))
         low, high = np.quantile(band, (0.05, 0.95), axis=0)
-    sd = curve.sd_MBq if getattr(curve, "sd_MBq", None) is not None else np.zeros(len(curve.times_h))
-    return figures.curve(_label(name), times, low, median, high, list(curve.times_h), list(curve.measured_MBq), list(sd))
+    sd = 1.0 / np.sqrt(curve.weights) if len(curve.weights) == len(curve.times_h) else np.zeros(len(curve.times_h))
+    return figures.curve(
+        _label(name), times, low, median, high, list(curve.times_h), list(curve.measured_MBq), list(sd)
+    )
 
 
 def _chain_figures(report: Report) -> list[dict[str, Any]]:
@@ -124,13 +150,17 @@ def _chain_figures(report: Report) -> list[dict[str, Any]]:
     last = min(5 * np.log(2) / slowest, 1000.0)
     times = np.concatenate([[0.0], np.geomspace(last / 2000, last, CURVE_POINTS)])
     activity = kinetics.activity(times).isel(sample=0)
-    wanted = [r for r in ("kidneys", "kidney_left", "liver", "red_marrow", "remainder") if r in activity["region"].values]
+    wanted = [
+        r for r in ("kidneys", "kidney_left", "liver", "red_marrow", "remainder") if r in activity["region"].values
+    ]
     wanted += [str(r) for r in activity["region"].values if str(r).startswith("tumour")][:2]
     made = []
     for region in wanted[:4]:
         here = activity.sel(region=region)
         top = float(here.max())
-        members = {n: here.sel(nuclide=n).values for n in nuclides if float(here.sel(nuclide=n).max()) > CHAIN_FLOOR * top}
+        members = {
+            n: here.sel(nuclide=n).values for n in nuclides if float(here.sel(nuclide=n).max()) > CHAIN_FLOOR * top
+        }
         made.append(figures.chain_curves(f"{_label(region)}: the chain after one cycle", times, members))
     return made
 

@@ -11,9 +11,10 @@ from .model import DISCLAIMER, stats
 
 if TYPE_CHECKING:
     from ..biology import Ledger, NextActivity
+    from ..catalog import Agent
     from .model import Report
 
-__all__ = ["asked", "number", "span", "summary", "text"]
+__all__ = ["activity", "asked", "given", "in_use", "number", "span", "summary", "text"]
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -26,11 +27,36 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits - 1}e}"
 
 
+def given(value: float) -> str:
+    """A number as it was given: no digits added."""
+    return f"{value:.6g}"
+
+
 def span(s: dict[str, float], digits: int = 3) -> str:
-    """Mean with its 5 to 95 % interval."""
+    """Mean with its 5 to 95 % interval, two digits on the interval's ends."""
     if s["p05"] == s["p95"]:
         return number(s["mean"], digits)
-    return f"{number(s['mean'], digits)} ({number(s['p05'], digits)} to {number(s['p95'], digits)})"
+    ends = max(digits - 1, 2)
+    return f"{number(s['mean'], digits)} ({number(s['p05'], ends)} to {number(s['p95'], ends)})"
+
+
+def activity(value_MBq: float) -> str:
+    """An activity in the unit a person would use."""
+    return f"{number(value_MBq / 1000)} GBq" if value_MBq >= 1000 else f"{number(value_MBq)} MBq"
+
+
+def in_use(agent: Agent) -> str:
+    """Administered activities in use, from the catalogue: what a computed activity must be read against."""
+    said = []
+    for a in agent.activities:
+        cycles = f" x {a.cycles}" if a.cycles else ""
+        cap = f", at most {given(a.cap)} {a.cap_unit}" if a.cap is not None else ""
+        said.append(
+            f"{given(a.value)} {a.unit}{cycles}{cap} ({a.setting})"
+            if a.setting
+            else f"{given(a.value)} {a.unit}{cycles}{cap}"
+        )
+    return "; ".join(said[:3])
 
 
 def asked(report: Report) -> str:
@@ -39,18 +65,22 @@ def asked(report: Report) -> str:
 
     case, course = report.case, report.course
     each = course.cycle_activities_MBq[0]
-    shown = f"{number(each / 1000)} GBq" if each >= 1000 else f"{number(each)} MBq"
-    how = "" if case.treatment.activity.basis == "fixed" else f" ({_per_kg(case.treatment.activity.value)} for {number(case.body_mass_kg)} kg)"
+    shown = activity(each)
+    how = (
+        ""
+        if case.treatment.activity.basis == "fixed"
+        else f" ({_per_kg(case.treatment.activity.value)} for {given(case.body_mass_kg)} kg)"
+    )
     count = f"{course.cycles} cycles of {shown}" if course.cycles > 1 else f"one cycle of {shown}"
     if course.cycles > 1 and case.treatment.interval_h:
-        how += f", every {number(case.treatment.interval_h / 168)} weeks"
+        how += f", every {given(case.treatment.interval_h / 168)} weeks"
     measured = agent(case.measured_agent)
     told = f"{count} of {agent(course.agent).name}{how}; kinetics measured with {measured.name}"
     return f"{told}, translated to {course.nuclide}." if measured.nuclide != course.nuclide else f"{told}."
 
 
 def _per_kg(value_MBq: float) -> str:
-    return f"{number(value_MBq)} MBq/kg" if value_MBq >= 1 else f"{number(value_MBq * 1000)} kBq/kg"
+    return f"{given(value_MBq)} MBq/kg" if value_MBq >= 1 else f"{given(value_MBq * 1000)} kBq/kg"
 
 
 def _ledger(ledger: Ledger) -> dict[str, Any]:
@@ -178,7 +208,7 @@ def text(report: Report) -> str:
     import textwrap
 
     lines = [report.case.title or report.case.case, *textwrap.wrap(asked(report), 80), ""]
-    head = f"{'region':16s}{'mass g':>9s}{'absorbed dose Gy':>27s}{'alpha':>7s}{'BED Gy':>20s}"
+    head = f"{'region':14s}{'mass g':>8s}{'absorbed dose Gy':>26s}{'alpha':>6s}{'BED Gy':>26s}"
     lines += [head, "-" * len(head)]
     for name in report.course.regions:
         r = report.region(name)
@@ -186,21 +216,34 @@ def text(report: Report) -> str:
         high = r["absorbed_dose_Gy"]["alpha"]["mean"] + r["absorbed_dose_Gy"]["recoil"]["mean"]
         share = f"{100 * high / total['mean']:.0f}%" if total["mean"] else "-"
         bed = r["bed_Gy"]
-        interval = f"{number(bed['mean'])} ({number(bed['p05'], 2)}-{number(bed['p95'], 2)})" if bed["sd"] else number(bed["mean"])
-        lines.append(f"{name[:15]:16s}{number(r['mass_g']['mean']):>9s}{span(total):>27s}{share:>7s}{interval:>20s}")
+        interval = span(bed)
+        mass = number(r["mass_g"]["mean"])
+        lines.append(f"{name[:13]:14s}{mass:>8s}{span(total):>26s}{share:>6s}{interval:>26s}")
     lines.append("")
     for name, ledger in report.ledgers.items():
         total = stats(ledger.total_Gy())
-        above = f"; above it in {100 * ledger.probability_above_limit:.0f} % of samples" if np.size(ledger.total_Gy()) > 1 else ""
+        above = (
+            f"; above it in {100 * ledger.probability_above_limit:.0f} % of samples"
+            if np.size(ledger.total_Gy()) > 1
+            else ""
+        )
         lines += textwrap.wrap(
             f"{name}: {ledger.quantity_label} {span(total)} Gy with all earlier therapy, limit {number(ledger.limit.value_Gy)} Gy"
             f" ({ledger.limit.label}){above}.", 80, subsequent_indent="  ",
         )  # fmt: skip
-    for title, plan in (("Next cycle", report.next_cycle), ("This course", report.planned_limit)):
+    for title, plan in (("Next cycle", report.next_cycle), ("This course could have", report.planned_limit)):
         if plan is not None:
             lines += textwrap.wrap(f"{title}: {plan.statement}", 80, subsequent_indent="  ")
+    from ..catalog import agent
+
+    used = in_use(agent(report.course.agent))
+    if used:
+        lines += textwrap.wrap(f"In use for {report.course.agent}: {used}.", 80, subsequent_indent="  ")
     unverified = sum(not i.verified for i in report.inputs)
     if unverified:
-        lines += textwrap.wrap(f"{unverified} of {len(report.inputs)} published inputs are not verified against their source; the report lists them.", 80)
+        lines += textwrap.wrap(
+            f"{unverified} of {len(report.inputs)} published inputs are not verified against their source; the report lists them.",
+            80,
+        )
     lines += ["", *textwrap.wrap(DISCLAIMER, 80)]
     return "\n".join(lines)

@@ -57,7 +57,7 @@ def first_collision(tau: Array) -> Array:
     t = np.asarray(tau, dtype=float)
     big = np.maximum(t, 0.05)
     closed = 1 - 3 / (8 * big**3) * (2 * big**2 - 1 + (1 + 2 * big) * np.exp(-2 * big))
-    series = 3 * t / 4 - 2 * t**2 / 5 + t**3 / 6 - 2 * t**4 / 35 + t**5 / 60
+    series = 3 * t / 4 - 2 * t**2 / 5 + t**3 / 6 - 2 * t**4 / 35 + t**5 / 60 - 4 * t**6 / 945
     return np.where(t < 0.05, series, closed)
 
 

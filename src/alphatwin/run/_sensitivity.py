@@ -1,0 +1,88 @@
+"""What moves the answer: each input alone, and other choices of model."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from .. import catalog, kinetics, transport
+from ..case import Case
+from ..draws import Draws, OneAtATime
+from ..errors import FitError
+from ..physics import nuclide as nuclide_of
+from ..report import Sensitivity, WhatIf
+from ._account import evaluate
+from ._context import Context
+from ._stages import fit_curves
+
+__all__ = ["one_at_a_time", "other_choices"]
+
+Curves = Mapping[str, kinetics.Curve]
+
+
+def one_at_a_time(
+    case: Case, curves: Curves, names: tuple[str, ...], tissue: str
+) -> tuple[tuple[Sensitivity, ...], float]:
+    """Each input alone at one standard deviation; the scores of one curve are put together in quadrature.
+
+    Returns the rows, largest swing first, and the answer at the point estimate.
+    """
+    values = evaluate(Context(case, OneAtATime.of(names)), curves).answer(tissue)
+    values = np.broadcast_to(values, (2 * len(names) + 1,))
+    centre = float(values[0])
+    groups: dict[str, list[tuple[float, float]]] = {}
+    for i, name in enumerate(names):
+        low, high = (float(values[2 * i + k]) - centre for k in (1, 2))
+        groups.setdefault(name.split("/")[0], []).append((low, high))
+    rows = []
+    for name, moves in groups.items():
+        low, high = moves[0]
+        if len(moves) > 1:
+            low = -float(np.sqrt(sum(min(a, b, 0.0) ** 2 for a, b in moves)))
+            high = float(np.sqrt(sum(max(a, b, 0.0) ** 2 for a, b in moves)))
+        rows.append(Sensitivity(name, centre + low, centre + high))
+    rows.sort(key=lambda row: -row.swing)
+    return tuple(row for row in rows if row.swing > 1e-6 * abs(centre)), centre
+
+
+def other_choices(case: Case, curves: Curves, tissue: str, reference: float) -> tuple[WhatIf, ...]:
+    """Other choices of model, each at the point estimate; those that change nothing are left out."""
+    nuclide = nuclide_of(catalog.agent(case.treatment.agent).nuclide)
+    made: list[WhatIf] = []
+
+    def add(name: str, why: str, context: Context, other: Curves = curves) -> None:
+        value = float(evaluate(context, other).answer(tissue)[0])
+        if abs(value - reference) > 1e-6 * abs(reference):
+            made.append(WhatIf(name, value, reference, why))
+
+    point = Draws(1)
+    if case.daughters.model == "free" and len(nuclide.chain) > 1:
+        stay = case.model_copy(update={"daughters": case.daughters.model_copy(update={"model": "in_place"})})
+        add("every daughter decays in place", "no daughter leaves the site of decay", Context(stay, point))
+    if nuclide.energy_MeV("alpha", chain=True) > 0:
+        add(
+            "RBE taken against 2 Gy fractions (RBE2)",
+            "the published RBE does not name its reference; the result takes it against low dose (RBE_M)",
+            Context(case, point, rbe_reference="2_gy_fractions"),
+        )
+        add(
+            "skeletal marrow model: 0.61 of the alpha energy",
+            "alphas born in marrow also lose energy in bone and fat",
+            Context(case, point, marrow=transport.MarrowModel.skeletal()),
+        )
+    basis = "parenchyma" if case.options.mass_basis == "with_blood" else "with_blood"
+    swapped = case.model_copy(update={"options": case.options.model_copy(update={"mass_basis": basis})})
+    label = "parenchyma alone" if basis == "parenchyma" else "with blood"
+    add(f"reference masses: {label}", "which mass a reference S value is for", Context(swapped, point))
+    for model, label in (("mono", "mono-exponential curves"), ("average", "curves averaged over models by AICc")):
+        other = _with_model(case, model)
+        with contextlib.suppress(FitError):  # too few points for it: then it is no choice
+            add(label, "the model of the time-activity curve", Context(other, point), fit_curves(other))
+    return tuple(made)
+
+
+def _with_model(case: Case, model: str) -> Case:
+    regions = {name: region.model_copy(update={"model": None}) for name, region in case.kinetics.regions.items()}
+    return case.model_copy(update={"kinetics": case.kinetics.model_copy(update={"model": model, "regions": regions})})
