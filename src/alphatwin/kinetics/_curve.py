@@ -169,7 +169,8 @@ class Curve:
         """Curves drawn from the covariance of the fit.
 
         Parameters are drawn lognormal (median at the fit, log-sd ``sqrt(ln(1 + cv^2))``, the fit's correlations);
-        parameters held at a bound stay there; no rate goes below physical decay unless that was allowed. An average
+        parameters held at a bound stay there; no rate goes below physical decay unless that was allowed. Each sample's
+        amplitudes are scaled so that its time-integrated activity is lognormal with the fit's own `sd`. An average
         takes one more score, its first, which picks the member. All amplitudes are then multiplied by one common
         factor, so that the mean of the samples' time-integrated activity is the fitted one exactly.
 
@@ -212,11 +213,20 @@ class Curve:
         # the symmetric root keeps score j as close to parameter j as can be
         root = (axes * np.sqrt(np.clip(size, 0, None))) @ axes.T
         q = np.tile(self.parameters, (n, 1))
-        q[:, free] *= np.exp(log_sd * (z @ root))
+        deviates = z @ root  # of each parameter, standard normal, correlated as in the fit
+        q[:, free] *= np.exp(log_sd * deviates)
         if not self.slower_than_decay_allowed:
             first_rate = self.form.n_amplitudes
             q[:, first_rate] = np.maximum(q[:, first_rate], self.decay_constant_per_h)
-        return self.form.terms(q)
+        a, r = self.form.terms(q)
+        # the integral itself is drawn too, by the same deviates, so that its spread is the fit's whatever the shape does
+        tia, gradient = integral(self.form, self.parameters)
+        steps = gradient[free] * sd
+        size_of_step = float(np.sqrt(steps @ correlation @ steps))
+        if size_of_step > 0:
+            drawn = tia * np.exp(np.sqrt(np.log1p((size_of_step / tia) ** 2)) * (deviates @ steps) / size_of_step)
+            a = a * (drawn / np.sum(a / r, axis=1))[:, None]
+        return a, r
 
     def _draw_members(self, z: Array) -> tuple[Array, Array]:
         from scipy.special import ndtr

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,8 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-FASTEST_HALF_TIME_H = 1.0 / 60.0  # no phase quicker than one minute can be told from an instant one on these data
+FASTEST_HALF_TIME_H = 1.0 / 60.0  # no uptake quicker than one minute can be told from an instant one on these data
+CLEARED_BY_FIRST_POINT = math.log(8.0)  # of a faster clearing phase, at least an eighth is left at the first point
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class Form:
     def n_amplitudes(self) -> int:
         """Number of free amplitudes."""
         return len(self.amplitude_map[0])
+
+    @property
+    def n_clearing(self) -> int:
+        """Number of clearing phases; a rate beyond them is that of uptake."""
+        return min(self.n_amplitudes, self.n_rates)
 
     @property
     def n_parameters(self) -> int:
@@ -129,6 +136,8 @@ def least_squares_fit(form: Form, t: Array, y: Array, w: Array, slowest: float) 
     lower = np.zeros(form.n_parameters)
     lower[na] = slowest
     upper = np.concatenate([np.full(na, np.inf), np.full(form.n_rates, fastest)])
+    if t[0] > 0:  # what was over before the first point could have held any activity
+        upper[na + 1 : na + form.n_clearing] = min(CLEARED_BY_FIRST_POINT / t[0], fastest)
 
     best: Fitted | None = None
     for start in _starts(form, t, y, w, slowest, fastest, 6 if form.n_rates > 1 else 3):
@@ -174,7 +183,7 @@ def _minimise(
         np.where(np.isfinite(hi), hi * (1 - 1e-6), np.inf),
     )
     solved = least_squares(
-        residual, inside, jac=jacobian, bounds=(lo, hi), x_scale="jac", xtol=1e-14, ftol=1e-14, gtol=1e-14, max_nfev=400
+        residual, inside, jac=jacobian, bounds=(lo, hi), x_scale="jac", xtol=1e-11, ftol=1e-13, gtol=1e-14, max_nfev=400
     )
     p = start.copy()
     p[free] = np.clip(solved.x, lo, hi) * unit[free]

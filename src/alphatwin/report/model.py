@@ -108,7 +108,12 @@ class Input:
             spread = f" ± {entry.u:g}"  # type: ignore[attr-defined]
         elif getattr(entry, "distribution", "") in ("uniform", "triangular"):
             spread = f" ({entry.low:g} to {entry.high:g}, {entry.distribution})"  # type: ignore[attr-defined]
-        text = f"{value:g}{spread} {unit}".strip() if value is not None else str(unit)
+        terms = getattr(entry, "terms", ())
+        if terms:
+            shares = " + ".join(f"{t.fraction:g} at {t.half_life_h:g} h" for t in terms)
+            text = f"{shares} ({entry.half_lives}), {unit}"  # type: ignore[attr-defined]
+        else:
+            text = f"{value:g}{spread} {unit}".strip() if value is not None else str(unit)
         return cls(name, text.removesuffix(" 1"), entry.source, entry.locator, entry.verified, entry.note)
 
 

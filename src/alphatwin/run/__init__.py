@@ -89,22 +89,24 @@ def run(case: Case, progress: Progress = lambda stage: None) -> Report:
         sensitivity_centre=centre,
         what_if=alternatives,
         assumptions=context.book.sentences,
-        gaps=_gaps(case),
+        gaps=_gaps(context),
         inputs=context.book.inputs,
         provenance=_provenance(context, main),
     )
 
 
-def _gaps(case: Case) -> tuple[str, ...]:
+def _gaps(context: Context) -> tuple[str, ...]:
     """What the catalogue says nobody knows, for what this case used."""
-    names = dict.fromkeys((case.treatment.agent, case.measured_agent))
-    said = [f"{name}: {gap}" for name in names for gap in catalog.agent(name).gaps]
-    chain = nuclide_of(catalog.agent(case.treatment.agent).nuclide).chain
-    if case.daughters.model == "free" and len(chain) > 1:
+    case = context.case
+    said = [
+        f"{name}: {gap}"
+        for name in dict.fromkeys((case.treatment.agent, case.measured_agent))
+        for gap in catalog.agent(name).gaps
+    ]
+    freed = [i.name.rsplit(" ", 1)[1] for i in context.book.inputs if i.name.startswith("plasma half-time of free ")]
+    if freed:
         said += list(catalog.daughter_fate(case.treatment.agent).gaps)
-        for symbol in dict.fromkeys(name.split("-")[0] for name in chain[1:]):
-            if symbol in catalog.entries("element"):
-                said += [f"free {symbol}: {gap}" for gap in catalog.free_element(symbol).gaps]
+        said += [f"free {symbol}: {gap}" for symbol in freed for gap in catalog.free_element(symbol).gaps]
     return tuple(dict.fromkeys(said))
 
 

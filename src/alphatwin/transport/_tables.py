@@ -170,7 +170,7 @@ def write_electrons(folder: pathlib.Path) -> None:
     lines = _header(
         "fraction of an electron's energy laid down within x = r/r_CSDA of a point isotropic source",
         "128 000 up to 0.5 MeV, 64 000 at 1 MeV, 38 400 from 1.7 MeV",
-        "u = standard error (k = 1) of the histories; model about 1 % of the escaping fraction; cut 1 % of the energy",
+        "u = standard error (k = 1) of the histories; model: 1 % of phi up to R = range, 5 % of 1 - phi above",
         "energy_MeV,radiated_fraction,csda_range_g_per_cm2,x,energy_within,u",
     )
     for energy in ELECTRON_ENERGIES_MEV:
