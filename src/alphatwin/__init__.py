@@ -46,7 +46,7 @@ _HOME = {
     "source": "catalog",
     "validate": "validation",
 }
-__all__ = sorted([*_HOME, "__version__"])  # noqa: PLE0605
+__all__ = sorted([*_HOME, "__version__"])
 
 if TYPE_CHECKING:
     from .biology import Effect, bed, eqd2, lea_catcheside

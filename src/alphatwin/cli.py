@@ -23,6 +23,7 @@ EXIT_FAILED_VALIDATION = 1
 
 def main() -> None:
     """Entry point of the command ``alphatwin``."""
+    _readable_output()
     if sys.argv[1:] in (["--version"], ["-V"]):  # before typer is imported: a third of the time
         from . import __version__
 
@@ -31,19 +32,85 @@ def main() -> None:
     from .errors import AlphatwinError
 
     try:
-        _app()(prog_name="alphatwin")
+        code = _called()
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a full disk or a closed pipe shows here, not while Python shuts down
     except AlphatwinError as error:
         _stop(str(error), EXIT_BAD_INPUT)
     except KeyboardInterrupt:
         _stop("Interrupted; nothing half-written was left behind.", EXIT_INTERRUPTED)
+    except BrokenPipeError:  # `alphatwin list nuclide | head -1`: the reader has all that it wants
+        _forget_output()
+    except OSError as error:
+        _forget_output()
+        _stop(f"The output could not be written: {(error.strerror or str(error)).lower()}.", EXIT_BAD_INPUT)
+    else:
+        raise SystemExit(code)
 
 
-def _stop(message: str, code: int) -> None:
+def _called() -> int:
+    """Let typer read the command line and call the command; the exit code."""
+    import typer
+
+    # typer carries its own copy of click or needs the real one, by version: its error class is found by name
+    usage_error = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+    command = typer.main.get_command(_app())
+    try:
+        code = command.main(prog_name="alphatwin", standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except usage_error as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(getattr(error, "ctx").get_help())  # noqa: B009
+            return EXIT_BAD_INPUT
+        path = getattr(getattr(error, "ctx", None), "command_path", "alphatwin")
+        message = " ".join(str(getattr(error, "format_message")()).split())  # noqa: B009
+        message = message.replace("(Possible options:", "Did you mean").replace("--)", "").rstrip(")")
+        _stop(f"{message.rstrip('.?')}{'?' if 'Did you mean' in message else '.'} See `{path} --help`.", EXIT_BAD_INPUT)
+    if code == EXIT_INTERRUPTED:
+        raise KeyboardInterrupt
+    return code if isinstance(code, int) else 0
+
+
+def _stop(message: str, code: int) -> NoReturn:
     print(message, file=sys.stderr)
     raise SystemExit(code) from None
 
 
+def _forget_output() -> None:
+    """Give standard output up for good, so that Python does not try to flush it while it shuts down."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+_PLAIN = {"±": "+/-", "µ": "u", "μ": "u", "×": "x", "–": "-", "—": "-", "·": ".", "→": "->", "≤": "<=", "≥": ">=",
+          "α": "alpha", "β": "beta", "γ": "gamma", "’": "'", "…": "..."}  # fmt: skip
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Codec error handler: ± where the terminal has no ± is +/-, an accent falls away, the rest is a question mark."""
+    import unicodedata
+
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    bad = error.object[error.start : error.end]
+    bare = ("".join(c for c in unicodedata.normalize("NFKD", b) if ord(c) < 128) for b in bad)
+    return "".join(_PLAIN.get(b) or c or "?" for b, c in zip(bad, bare, strict=True)), error.end
+
+
+def _readable_output() -> None:
+    """Output that a terminal without Unicode can show, instead of a crash."""
+    import codecs
+
+    codecs.register_error("alphatwin-plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="alphatwin-plain")
+
+
 def _app() -> Any:
+    from typing import Annotated
+
     import typer
 
     app = typer.Typer(
@@ -54,54 +121,71 @@ def _app() -> Any:
         help="Targeted alpha therapy: from measured activity to dose, effect and the next cycle. Research software, "
         "not a medical device.",
     )
+    as_json_option = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
     @app.callback()
-    def root(version: bool = typer.Option(False, "--version", "-V", help="Print the version.")) -> None:
+    def root(version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False) -> None:
         """Targeted alpha therapy: from measured activity to dose, effect and the next cycle."""
+        if version:
+            from . import __version__
 
-    @app.command("run")
+            print(f"alphatwin {__version__}")
+            raise typer.Exit
+
+    @app.command("run", short_help="Run a case and write its report.")
     def run_command(
-        case_file: pathlib.Path = typer.Argument(..., metavar="CASE.yaml", help="The case to run."),
-        out: pathlib.Path = typer.Option(pathlib.Path("."), "--out", "-o", help="Where the folder of results is made."),
-        samples: int = typer.Option(None, "--samples", min=1, help="Override options.samples (1: point estimate)."),
-        seed: int = typer.Option(None, "--seed", min=0, help="Override options.seed."),
-        quiet: bool = typer.Option(False, "--quiet", "-q", help="Print only where the report is."),
+        case_file: Annotated[pathlib.Path, typer.Argument(metavar="CASE.yaml", help="The case to run.")],
+        out: Annotated[
+            pathlib.Path, typer.Option("--out", "-o", help="Where the folder of results is made.")
+        ] = pathlib.Path("."),
+        samples: Annotated[
+            int | None, typer.Option(min=1, max=100_000, help="Override options.samples (1: point estimate).")
+        ] = None,
+        seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Override options.seed.")] = None,
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only where the report is.")] = False,
     ) -> None:
         """Run a case: writes report.html, summary.json and result.nc in a folder named after the case."""
         _run(case_file, out, samples, seed, quiet)
 
-    @app.command("list")
+    @app.command("list", short_help="List what the catalogue holds.")
     def list_command(
-        kind: str = typer.Argument(None, help="agent, nuclide, medium, anatomy, tissue, element, fate or source."),
-        as_json: bool = typer.Option(False, "--json", help="As JSON."),
+        kind: Annotated[
+            str | None, typer.Argument(help="agent, nuclide, medium, anatomy, tissue, element, fate or source.")
+        ] = None,
+        as_json: as_json_option = False,
     ) -> None:
         """List what the catalogue holds."""
         _list(kind, as_json)
 
-    @app.command("show")
+    @app.command("show", short_help="Show one entry, with units and sources.")
     def show_command(
-        name: str = typer.Argument(..., help="A name from `alphatwin list`, or 'example' for a case to start from."),
-        as_json: bool = typer.Option(False, "--json", help="As JSON."),
+        name: Annotated[
+            str, typer.Argument(help="A name from `alphatwin list`, or 'example' for a case to start from.")
+        ],
+        as_json: as_json_option = False,
     ) -> None:
         """Show one entry of the catalogue: every number with its unit, source and place in it."""
         _show(name, as_json)
 
-    @app.command("cite")
+    @app.command("cite", short_help="How to cite; the sources of a result.")
     def cite_command(
-        result: pathlib.Path = typer.Argument(None, help="A folder of results: its own sources are printed."),
+        result: Annotated[
+            pathlib.Path | None, typer.Argument(help="A folder of results: its own sources are printed.")
+        ] = None,
+        as_json: as_json_option = False,
     ) -> None:
         """How to cite alphatwin, the sources behind a result, and the notice of the decay data."""
-        _cite(result)
+        _cite(result, as_json)
 
-    @app.command("schema")
+    @app.command("schema", short_help="JSON Schema of a case, for editors.")
     def schema_command() -> None:
         """Print the JSON Schema of a case file, for editors."""
         from .case import schema
 
         print(json.dumps(schema(), indent=2))
 
-    @app.command("validate")
-    def validate_command(as_json: bool = typer.Option(False, "--json", help="As JSON.")) -> None:
+    @app.command("validate", short_help="Compare with published values, here and now.")
+    def validate_command(as_json: as_json_option = False) -> None:
         """Compare with published values again, here and now; exit 1 if one is missed."""
         _validate(as_json)
 

@@ -195,7 +195,8 @@ def _statement(
     budget: TissueBudget, allowed: TissueActivity, tissue: str, confidence: float, cap: float, capped_by: str
 ) -> str:
     """One sentence for the report."""
-    name = {"bed": "BED", "eqd2": "EQD2", "absorbed_dose": "RBE-weighted dose"}[budget.limit.quantity]
+    mixed = bool(np.any(np.asarray(budget.high_let_dose_Gy_per_MBq) > 0.0))
+    name = {"bed": "BED", "eqd2": "EQD2"}.get(budget.limit.quantity, "RBE-weighted dose" if mixed else "absorbed dose")
     limit = f"the {budget.limit.value_Gy:g} Gy {name} limit"
     if allowed.at_confidence_MBq == 0.0:
         return (
@@ -204,8 +205,13 @@ def _statement(
             f"{100.0 * (1.0 - confidence):.3g} % is allowed."
         )
     if capped_by:
-        return f"{cap:.4g} MBq per cycle, set by {capped_by}; {tissue} would allow {allowed.at_confidence_MBq:.4g} MBq."
+        return f"{_activity(cap)} per cycle, set by {capped_by}; {tissue} would allow {_activity(allowed.at_confidence_MBq)}."
     return (
-        f"{allowed.at_confidence_MBq:.4g} MBq per cycle keeps {tissue} at or below {limit} with "
-        f"{100.0 * confidence:.4g} % confidence (median {allowed.median_MBq:.4g} MBq)."
+        f"{_activity(allowed.at_confidence_MBq)} per cycle keeps {tissue} at or below {limit} with "
+        f"{100.0 * confidence:.4g} % confidence (median {_activity(allowed.median_MBq)})."
     )
+
+
+def _activity(value_MBq: float) -> str:
+    """In the unit a person would use."""
+    return f"{value_MBq / 1000:.4g} GBq" if value_MBq >= 1000 else f"{value_MBq:.4g} MBq"

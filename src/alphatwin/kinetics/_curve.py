@@ -203,13 +203,13 @@ class Curve:
             a, r = self.exponentials()
             spread = np.ones((n, 1))
             if self.table is not None and math.isfinite(self.sd):
-                spread = np.exp(z * math.sqrt(math.log1p((self.sd / self.time_integrated_activity_MBq_h) ** 2)))
+                spread = np.exp(z * _log_sd(self.sd / self.time_integrated_activity_MBq_h))
             return spread * a, np.tile(r, (n, 1))
         free = self._free()
         sd = np.sqrt(np.diagonal(self.covariance)[free])
         correlation = self.covariance[np.ix_(free, free)] / np.outer(sd, sd)
         size, axes = np.linalg.eigh(correlation)
-        log_sd = np.sqrt(np.log1p((sd / self.parameters[free]) ** 2))
+        log_sd = _log_sd(sd / self.parameters[free])
         # the symmetric root keeps score j as close to parameter j as can be
         root = (axes * np.sqrt(np.clip(size, 0, None))) @ axes.T
         q = np.tile(self.parameters, (n, 1))
@@ -222,9 +222,9 @@ class Curve:
         # the integral itself is drawn too, by the same deviates, so that its spread is the fit's whatever the shape does
         tia, gradient = integral(self.form, self.parameters)
         steps = gradient[free] * sd
-        size_of_step = float(np.sqrt(steps @ correlation @ steps))
+        size_of_step = float(np.linalg.norm(root @ steps))
         if size_of_step > 0:
-            drawn = tia * np.exp(np.sqrt(np.log1p((size_of_step / tia) ** 2)) * (deviates @ steps) / size_of_step)
+            drawn = tia * np.exp(_log_sd(size_of_step / tia) * (deviates @ (steps / size_of_step)))
             a = a * (drawn / np.sum(a / r, axis=1))[:, None]
         return a, r
 
@@ -410,6 +410,11 @@ def _height_only(a: Array, r: Array, relative_sd: float) -> dict[str, Any]:
         "covariance": frozen(covariance),
         "held": (False, *(True for _ in r)),
     }
+
+
+def _log_sd(cv: float | Array) -> Array:
+    """Log-sd of a lognormal with this coefficient of variation; at most 2 (cv 7), beyond which nothing is known."""
+    return np.sqrt(np.log1p(np.minimum(cv, 7.3) ** 2))
 
 
 def sd_of_integral(form: Form, parameters: Array, covariance: Array) -> float:

@@ -161,6 +161,9 @@ def _fit_form(points: Points, form: Form) -> Curve:
         sd=sd_of_integral(form, parameters, covariance),
         notes=tuple(notes),
     )
+    if curve.sd > curve.time_integrated_activity_MBq_h:
+        loose = f"These points do not determine the time-integrated activity of model {form.name} (sd above 100 %)."
+        curve = replace(curve, notes=(*curve.notes, loose))
     if curve.tail_fraction > 0.5:
         late = (
             f"{curve.tail_fraction:.0%} of the time-integrated activity lies after the last point ({points.t[-1]:g} h)."
@@ -172,7 +175,7 @@ def _fit_form(points: Points, form: Form) -> Curve:
 def _covariance(points: Points, form: Form, fit: Fitted, jacobian: Array) -> tuple[Array, list[str]]:
     """Covariance of the parameters, zero for those held at a bound; and what must be said about it."""
     notes: list[str] = []
-    free = ~fit.held
+    free, parameters = ~fit.held, fit.parameters
     n, p = len(points.t), form.n_parameters
     rate = form.n_amplitudes
     if fit.held[rate] and fit.parameters[rate] <= points.slowest * (1 + 1e-9):
@@ -189,8 +192,8 @@ def _covariance(points: Points, form: Form, fit: Fitted, jacobian: Array) -> tup
     covariance = np.zeros((p, p))
     scaled = points.w[:, None] * jacobian[:, free]
     norm = np.linalg.norm(scaled, axis=0)
-    norm[norm == 0] = 1.0
-    inverse = np.linalg.pinv(scaled / norm, rcond=1e-10) / norm[:, None]
+    tiny = 1e-12 * float(np.linalg.norm(points.w * points.y)) / np.maximum(parameters[free], 1e-300)
+    inverse = np.linalg.pinv(scaled / np.maximum(norm, tiny), rcond=1e-10) / np.maximum(norm, tiny)[:, None]
     if points.sd is not None:
         inner = inverse * (points.w * points.sd)  # equals `inverse` when the weights are 1/sd^2
         covariance[np.ix_(free, free)] = inner @ inner.T

@@ -8,9 +8,19 @@ RADIATIONS = ("alpha", "recoil", "electron", "photon")
 
 if TYPE_CHECKING:
     from .matter import Material, medium
-    from .nuclides import Nuclide, activities, chain_table, decays, nuclide_names, nuclide
+    from .nuclides import Nuclide, activities, chain_table, decays, nuclide, nuclide_names
 
-__all__ = ["RADIATIONS", "Material", "Nuclide", "activities", "chain_table", "decays", "nuclide_names", "medium", "nuclide"]
+__all__ = [
+    "RADIATIONS",
+    "Material",
+    "Nuclide",
+    "activities",
+    "chain_table",
+    "decays",
+    "medium",
+    "nuclide",
+    "nuclide_names",
+]
 
 _HOME = {"Material": "matter", "medium": "matter"}
 

@@ -202,22 +202,26 @@ def ledger_bars(rows: Sequence[tuple[str, float]], limit: float | None, title: s
 
 def tornado(rows: Sequence[tuple[str, float, float]], centre: float, axis: str) -> Figure:
     """What moves the answer: each input alone at one standard deviation below and above."""
-    rows = list(rows)[::-1]
-    names = [r[0] for r in rows]
+    order = list(rows)[::-1]
+    names = [name for name, _, _ in order]
+    sides = (
+        ("input at -1 SD", [low for _, low, _ in order], SKY, "/"),
+        ("input at +1 SD", [high for _, _, high in order], ORANGE, ""),
+    )
     return {
         "data": [
-            {"type": "bar", "orientation": "h", "y": names, "x": _f([r[i] - centre for r in rows]), "base": _f([centre] * len(rows)),
-             "name": label, "marker": {"color": colour, "pattern": {"shape": shape}},
-             "customdata": _f([r[i] for r in rows]), "hovertemplate": "%{y}: %{customdata:.4g}<extra>" + label + "</extra>"}
-            for i, label, colour, shape in ((1, "input at -1 SD", SKY, "/"), (2, "input at +1 SD", ORANGE, ""))
+            {"type": "bar", "orientation": "h", "y": names, "x": _f([v - centre for v in values]),
+             "base": _f([centre] * len(order)), "name": label, "marker": {"color": colour, "pattern": {"shape": shape}},
+             "customdata": _f(values), "hovertemplate": "%{y}: %{customdata:.4g}<extra>" + label + "</extra>"}
+            for label, values, colour, shape in sides
         ],
         "layout": _layout(
             barmode="overlay",
             xaxis=_axis(axis),
             yaxis=_axis("", showgrid=False),
-            shapes=[{"type": "line", "x0": centre, "x1": centre, "y0": -0.5, "y1": len(rows) - 0.5, "line": {"color": "#1c2733", "width": 1}}],
+            shapes=[{"type": "line", "x0": centre, "x1": centre, "y0": -0.5, "y1": len(order) - 0.5, "line": {"color": "#1c2733", "width": 1}}],
             legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
             margin={"l": 200, "r": 20, "t": 50, "b": 55},
-            height=130 + 30 * len(rows),
+            height=130 + 30 * len(order),
         ),
     }  # fmt: skip

@@ -30,7 +30,7 @@ def _limit(c: Context, tissue: str) -> biology.DoseLimit | None:
         for quantity in ("bed", "eqd2", "absorbed_dose"):
             value = getattr(chosen, f"{quantity}_Gy")
             if value is not None:
-                return biology.DoseLimit(value, quantity, "given in the case")  # type: ignore[arg-type]
+                return biology.DoseLimit(value, quantity, "given in the case")
     entry = catalog.tissue_of(tissue)
     if entry.id == "other" or not entry.limits:
         return None
@@ -191,9 +191,10 @@ def _next(c: Context, course: Course, used: Mapping[str, biology.Ledger], cycles
     budgets = {t: course.effect.budget(t, ledger.limit, ledger.total_Gy()) for t, ledger in used.items()}
     if not budgets:
         return None
-    cap = (
-        {"cap_MBq": c.case.treatment.cap_MBq, "cap_label": "the cap given in the case"}
-        if c.case.treatment.cap_MBq
-        else {}
+    return biology.next_activity(
+        budgets,
+        confidence=c.case.options.confidence,
+        remaining_cycles=cycles,
+        cap_MBq=c.case.treatment.cap_MBq,
+        cap_label="the cap given in the case",
     )
-    return biology.next_activity(budgets, confidence=c.case.options.confidence, remaining_cycles=cycles, **cap)

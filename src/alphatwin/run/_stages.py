@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -30,11 +31,14 @@ _WORDS = {
 def fit_curves(case: Case) -> dict[str, kinetics.Curve]:
     """A curve for every measured region, and one for what the organs leave of the whole body."""
     data = case.kinetics
-    measured = catalog.agent(case.measured_agent).nuclide
-    common = {"nuclide": measured, "allow_slower_than_decay": data.allow_slower_than_decay}
+    fit = functools.partial(
+        kinetics.fit_curve,
+        nuclide=catalog.agent(case.measured_agent).nuclide,
+        allow_slower_than_decay=data.allow_slower_than_decay,
+    )
     curves: dict[str, kinetics.Curve] = {}
     for name, region in data.regions.items():
-        curves[name] = kinetics.fit_curve(
+        curves[name] = fit(
             region.times_h or data.times_h,
             region.activity_MBq,
             model=region.model or data.model,
@@ -42,7 +46,6 @@ def fit_curves(case: Case) -> dict[str, kinetics.Curve]:
             relative_sd=None if region.sd_MBq else data.relative_sd,
             population_half_life_h=region.population_half_life_h,
             where=f"kinetics.regions.{name}",
-            **common,
         )
     body = data.regions.get("whole_body")
     if body is not None and "remainder" not in data.regions:
@@ -54,9 +57,8 @@ def fit_curves(case: Case) -> dict[str, kinetics.Curve]:
         }
         left = kinetics.remainder(body.activity_MBq, organs, where="kinetics.regions.whole_body")
         sd = data.relative_sd * np.sqrt(np.sum([np.square(v) for v in (body.activity_MBq, *organs.values())], axis=0))
-        curves["remainder"] = kinetics.fit_curve(
-            times, left, model=body.model or "auto", sd_MBq=sd, where="remainder (whole_body minus organs)", **common
-        )
+        model = body.model or "auto"
+        curves["remainder"] = fit(times, left, model=model, sd_MBq=sd, where="remainder (whole_body minus organs)")
     return curves
 
 

@@ -1,0 +1,320 @@
+"""From YAML to a case: files that may be anything, and messages that name the line, the rule and the nearest name."""
+
+from __future__ import annotations
+
+import math
+import pathlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError, WithJsonSchema
+
+from .. import catalog
+from ..errors import AlphatwinError, CaseError, suggestion
+from .model import (
+    Case,
+    DaughterOptions,
+    ExternalBeam,
+    LimitChoice,
+    MeasuredKinetics,
+    Options,
+    Patient,
+    PriorCourse,
+    RegionData,
+    Treatment,
+)
+from .model import short as short_of
+
+MAX_BYTES = 1_000_000
+MAX_VALUES = 200_000  # of the file after its aliases are written out: a few bytes of YAML can ask for billions
+
+
+def example_path() -> pathlib.Path:
+    """Where the example case lies inside the package: a real patient, to run and to copy."""
+    return catalog.path("example.yaml")
+
+
+def load(path: str | pathlib.Path) -> Case:
+    """Read and check a case file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A YAML 1.2 file of at most 1 MB.
+
+    Returns
+    -------
+    Case
+
+    Raises
+    ------
+    CaseError
+        One message per problem: the line, what was given, what is allowed, the nearest valid name.
+
+    Examples
+    --------
+    >>> load("nowhere.yaml")
+    Traceback (most recent call last):
+    ...
+    alphatwin.errors.CaseError: There is no file nowhere.yaml.
+    """
+    name = pathlib.Path(path).name
+    root, data = _parse(_text_of(pathlib.Path(path)), name)
+    return validated(data, name, lambda location: _line(root, location))
+
+
+def located(path: str | pathlib.Path, message: str) -> str:
+    """A message of a later stage, with the file and the line in front when it begins with a place in the case.
+
+    Examples
+    --------
+    >>> located(example_path(), "kinetics.regions.liver: the curve rises at its end.")
+    'example.yaml, line 27, kinetics.regions.liver: the curve rises at its end.'
+    """
+    name, match = pathlib.Path(path).name, _PLACE.match(message)
+    if match is None:
+        return f"{name}: {message}"
+    root, _ = _parse(_text_of(pathlib.Path(path)), name)
+    return f"{name}{_line(root, tuple(match[0].split('.')))}, {message}"
+
+
+_PLACE = re.compile(r"(?:patient|treatment|kinetics|daughters|prior_therapy|limits|options)(?:\.\w+)*(?=\W)")
+
+
+def _text_of(file: pathlib.Path) -> str:
+    """The text of a file that may be missing, a folder, endless, or no text at all."""
+    name = file.name
+    try:
+        if file.is_dir():
+            raise CaseError(f"{name or file} is a folder; a case is a YAML file.")
+        if not file.exists():
+            near = [p.name for p in file.parent.glob("*.y*ml")] if file.parent.is_dir() else []
+            raise CaseError(f"There is no file {name}. {suggestion(name, near)}".rstrip())
+        with file.open("rb") as handle:
+            raw = handle.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            size = max(file.stat().st_size, len(raw)) / 1e6
+            raise CaseError(
+                f"{name} has {size:.0f} MB; a case file has at most {MAX_BYTES / 1e6:.0f} MB. Is it the right file?"
+            )
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CaseError(f"{name} is not text in UTF-8 (byte {error.start}). A case is a YAML file.") from None
+    except OSError as error:
+        raise CaseError(f"{name} cannot be read: {(error.strerror or str(error)).lower()}.") from None
+
+
+def _parse(text: str, name: str) -> tuple[Any, dict[str, Any]]:
+    """The tree of nodes, which knows lines, and the plain data."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        root = yaml.compose(text)
+        if root is not None:
+            _written_out(root, name, {})
+        data = None if root is None else yaml.constructor.construct_document(root)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = (error.problem or error.context or "not valid YAML").strip().splitlines()[0]
+        problem = re.sub(r" with value .*", "", problem) if "duplicate key" in problem else problem
+        raise CaseError(f"{name}{at}: {problem}.") from None
+    except (YAMLError, ValueError, TypeError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else (str(error).splitlines() or ["?"])[0]
+        raise CaseError(f"{name} is not valid YAML: {reason}.") from None
+    if data is None:
+        raise CaseError(f"{name} is empty. Start from an example: `alphatwin show example` prints one.")
+    if not isinstance(data, dict):
+        kind = "list" if isinstance(data, list) else "text" if isinstance(data, str) else "single value"
+        raise CaseError(
+            f"{name} holds a {kind}; a case is a mapping of keys such as case, treatment, kinetics. "
+            "`alphatwin show example` prints one."
+        )
+    return root, data
+
+
+def _written_out(node: Any, name: str, known: dict[int, int]) -> int:
+    """Number of values below a node with every alias written out; refuses what refers to itself or grows without end."""
+    if id(node) in known:
+        size = known[id(node)]
+        if size == 0:
+            raise CaseError(f"{name}, line {node.start_mark.line + 1}: the value refers to itself; write it out.")
+        return size
+    known[id(node)] = 0
+    size = 1
+    if isinstance(node.value, list):
+        for child in node.value:
+            for part in child if isinstance(child, tuple) else (child,):
+                size += _written_out(part, name, known)
+    if size > MAX_VALUES:
+        line = node.start_mark.line + 1
+        raise CaseError(
+            f"{name}, line {line}: more than {MAX_VALUES} values, its aliases written out; that is no case."
+        )
+    known[id(node)] = size
+    return size
+
+
+def _line(root: Any, location: tuple[Any, ...]) -> str:
+    """The line of a location, or of the last part of it that the file has."""
+    node, line = root, None
+    for step in location:
+        found = None
+        if isinstance(getattr(node, "value", None), list):
+            for i, child in enumerate(node.value):
+                if isinstance(child, tuple) and child[0].value == str(step):
+                    found, line = child[1], child[0].start_mark.line + 1
+                elif not isinstance(child, tuple) and str(i) == str(step):
+                    found, line = child, child.start_mark.line + 1
+        if found is None:
+            break
+        node = found
+    return f", line {line}" if line else ""
+
+
+# --- messages --------------------------------------------------------------------------------------------------------
+
+
+def validated(data: Mapping[str, Any], name: str, line_of: Callable[[tuple[Any, ...]], str]) -> Case:
+    """A case from a mapping, or one message per problem with its place."""
+    try:
+        return Case.model_validate(data)
+    except ValidationError as error:
+        messages = [_message(e, name, line_of) for e in error.errors(include_url=False)]
+    except AlphatwinError as error:
+        messages = [f"{name}: {error}"]
+    shown = list(dict.fromkeys(messages))
+    more = f"\n... and {len(shown) - 8} more." if len(shown) > 8 else ""
+    raise CaseError("\n".join(shown[:8]) + more)
+
+
+_BOUNDS = {
+    "greater_than": ("gt", "above"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "below"),
+    "less_than_equal": ("le", "at most"),
+}
+
+
+def _message(error: Any, name: str, line_of: Callable[[tuple[Any, ...]], str]) -> str:
+    context = error.get("ctx", {})
+    tagged = (*error["loc"], *context.get("place", ()))
+    tagged = tuple(step for step in tagged if step != "[key]")
+    location = (*tagged[:2], *tagged[3:]) if tagged[:1] == ("prior_therapy",) and len(tagged) > 2 else tagged
+    place = ".".join(map(str, location))
+    where = f"{name}{line_of(location)}, {place}" if location else name
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        return f"{where}: {_unknown_key(tagged)}"
+    if kind == "missing":
+        return f"{where} is missing. {_describe(tagged)}".rstrip()
+    return f"{where}: {_reason(error, kind, context, tagged)}"
+
+
+def _reason(error: Any, kind: str, context: Mapping[str, Any], tagged: tuple[Any, ...]) -> str:
+    """What is wrong with one value, in words."""
+    given = error.get("input")
+    short = short_of(given)
+    if kind == "fault":
+        return str(context["reason"])
+    if "error" in context:
+        return str(context["error"])
+    if kind == "finite_number" or (isinstance(given, float) and not math.isfinite(given)):
+        return f"{given} is not a finite number; leave the point out or give what was measured."
+    if given is None:
+        return f"is empty. {_describe(tagged)}".rstrip()
+    if kind in _BOUNDS:
+        key, words = _BOUNDS[kind]
+        return f"{short} is out of range; it must be {words} {context[key]}."
+    if kind == "literal_error":
+        allowed = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+        return f"{short} is unknown. {suggestion(str(given), allowed.split(', '))}Allowed: {allowed}."
+    if kind == "string_pattern_mismatch":
+        return f"{short} cannot name a folder; use letters, digits, dot, dash and underscore, at most 64."
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return f"type {short_of(given.get('type'))} is unknown. Allowed: {', '.join(_TAGS)}."
+    if kind == "too_short":
+        return f"is empty. {_describe(tagged)}".rstrip()
+    if kind == "too_long":
+        return f"has more than {context['max_length']} values; that is no measured curve."
+    for start, words in _TYPE_WORDS.items():
+        if kind.startswith(start):
+            return f"{short} {words}"
+    fields = _fields_at(tagged)
+    if fields and kind.endswith("_type"):
+        return f"{short} stands where keys are expected: {', '.join(fields)}."
+    return f"{error['msg']} (given: {short})."
+
+
+_TYPE_WORDS = {
+    "float": "is not a number; the unit stands in the key, so write a plain number.",
+    "int": "is not a whole number.",
+    "bool": "is neither true nor false.",
+    "string": "is not text; put it in quotes.",
+    "invalid_key": "is not a name; put it in quotes.",
+    "tuple": "stands where a list is expected, e.g. [4, 24, 96].",
+    "dict": "stands where names are expected, each with its own keys below it.",
+}
+
+
+def _unknown_key(tagged: tuple[Any, ...]) -> str:
+    key, allowed = str(tagged[-1]), _fields_at(tagged[:-1])
+    homes = [".".join(path) for path, model in _PARTS.items() if path and key in _keys(model)]
+    hint = suggestion(key, allowed)
+    if homes and "Did you mean" not in hint:
+        hint = f"It belongs under {' or '.join(h.replace('.*', '.<name>') for h in homes)}. "
+    return f"there is no key {short_of(key)} here. {hint}Allowed: {', '.join(allowed)}."
+
+
+_TAGS: dict[str, type[BaseModel]] = {"radionuclide": PriorCourse, "external_beam": ExternalBeam}
+_PARTS: dict[tuple[str, ...], type[BaseModel]] = {
+    (): Case,
+    ("patient",): Patient,
+    ("treatment",): Treatment,
+    ("kinetics",): MeasuredKinetics,
+    ("kinetics", "regions", "*"): RegionData,
+    ("daughters",): DaughterOptions,
+    ("prior_therapy", "*"): PriorCourse,
+    ("limits", "*"): LimitChoice,
+    ("options",): Options,
+}
+
+
+def _model_at(location: tuple[Any, ...]) -> type[BaseModel] | None:
+    """The part of the case that a location such as ('kinetics', 'regions', 'liver') points to."""
+    if location[:1] == ("prior_therapy",) and len(location) == 3:
+        return _TAGS.get(location[2])
+    for pattern, model in _PARTS.items():
+        if len(pattern) == len(location) and all(p in ("*", str(s)) for p, s in zip(pattern, location, strict=True)):
+            return model
+    return None
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [f.alias or n for n, f in model.model_fields.items()]
+
+
+def _fields_at(location: tuple[Any, ...]) -> list[str]:
+    model = _model_at(location)
+    return [] if model is None else _keys(model)
+
+
+def _describe(location: tuple[Any, ...]) -> str:
+    """What a key is for, with an example where there is one."""
+    here = _model_at(location)
+    if here is not None:
+        return f"It holds the keys {', '.join(_keys(here))}."
+    model = _model_at(location[:-1])
+    for name, field in model.model_fields.items() if model is not None else ():
+        if (field.alias or name) == location[-1]:
+            examples = list(field.examples or ())
+            for extra in field.metadata:
+                if isinstance(extra, WithJsonSchema) and extra.json_schema:
+                    examples += extra.json_schema.get("examples", [])
+            told = f"It is: {field.description}. " if field.description else ""
+            shown = f"Example: {location[-1]}: {examples[0]}" if examples and "e.g." not in told else ""
+            return (told + shown).strip()
+    return ""

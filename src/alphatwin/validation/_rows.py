@@ -1,0 +1,93 @@
+"""One comparison: what was published, what we get, and how far apart the two may lie and why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ..errors import DomainError
+
+__all__ = ["Row"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A published value, ours, and the verdict.
+
+    Attributes
+    ----------
+    group : str
+        One of ``alphatwin.validation.GROUPS``.
+    quantity : str
+    published : float
+        In `unit`; never 0, since differences are relative.
+    unit : str
+    ours : float
+        In `unit`.
+    tolerance : float
+        Largest allowed |ours / published - 1|, argued from the source.
+    tolerance_reason : str
+    source : str
+        Key in the bibliography.
+    locator : str
+        Table, page, "abstract", or "closed form".
+    verified : bool
+        Whether somebody read the published value in the source.
+    note : str
+    printed : str
+        The published value as its source prints it; empty for a closed form.
+
+    Raises
+    ------
+    DomainError
+        A published value that is 0 or not finite, a tolerance that is not above 0 or lacks its reason.
+
+    Examples
+    --------
+    >>> row = Row("physics", "range", 2.0, "um", 2.01, 0.01, "three digits", "astar", "table 1")
+    >>> round(row.difference, 4), row.passed
+    (0.005, True)
+    """
+
+    group: str
+    quantity: str
+    published: float
+    unit: str
+    ours: float
+    tolerance: float
+    tolerance_reason: str
+    source: str
+    locator: str
+    verified: bool = True
+    note: str = ""
+    printed: str = ""
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.published) or self.published == 0:
+            raise DomainError(f"{self.quantity}: published value {self.published:g}; a relative difference needs one that is finite and not 0.")
+        if not (math.isfinite(self.tolerance) and self.tolerance > 0):
+            raise DomainError(f"{self.quantity}: tolerance {self.tolerance:g}; it is relative, finite and above 0.")
+        if not self.tolerance_reason.strip():
+            raise DomainError(f"{self.quantity}: the tolerance has no reason; say what in the source allows it.")
+
+    @property
+    def difference(self) -> float:
+        """Ours / published - 1."""
+        return self.ours / self.published - 1.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether the difference is within the tolerance; a value that is not a number fails."""
+        return abs(self.difference) <= self.tolerance
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, difference and verdict included, ready for JSON."""
+        made = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {**made, "difference": self.difference, "passed": self.passed}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Row:
+        """Back from `as_dict`; difference and verdict are computed again, never read."""
+        return cls(**{f.name: data[f.name] for f in fields(cls)})
