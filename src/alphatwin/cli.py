@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import pathlib
+import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn
 
-if TYPE_CHECKING:
-    from .report import Report
-
+WIDTH = 80
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 EXIT_FAILED_VALIDATION = 1
@@ -53,7 +54,7 @@ def _called() -> int:
     import typer
 
     # typer carries its own copy of click or needs the real one, by version: its error class is found by name
-    usage_error = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+    usage_error: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
     command = typer.main.get_command(_app())
     try:
         code = command.main(prog_name="alphatwin", standalone_mode=False)
@@ -65,8 +66,8 @@ def _called() -> int:
             return EXIT_BAD_INPUT
         path = getattr(getattr(error, "ctx", None), "command_path", "alphatwin")
         message = " ".join(str(getattr(error, "format_message")()).split())  # noqa: B009
-        message = message.replace("(Possible options:", "Did you mean").replace("--)", "").rstrip(")")
-        _stop(f"{message.rstrip('.?')}{'?' if 'Did you mean' in message else '.'} See `{path} --help`.", EXIT_BAD_INPUT)
+        message = re.sub(r"\(Possible options: (.*)\)$", r"Did you mean \1?", message)
+        _stop(f"{message}{'' if message[-1] in '.?' else '.'} See `{path} --help`.", EXIT_BAD_INPUT)
     if code == EXIT_INTERRUPTED:
         raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
@@ -109,8 +110,6 @@ def _readable_output() -> None:
 
 
 def _app() -> Any:
-    from typing import Annotated
-
     import typer
 
     app = typer.Typer(
@@ -121,10 +120,10 @@ def _app() -> Any:
         help="Targeted alpha therapy: from measured activity to dose, effect and the next cycle. Research software, "
         "not a medical device.",
     )
-    as_json_option = Annotated[bool, typer.Option("--json", help="As JSON.")]
+    json_option: Any = typer.Option(False, "--json", help="As JSON.")
 
     @app.callback()
-    def root(version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False) -> None:
+    def root(version: bool = typer.Option(False, "--version", "-V", help="Print the version.")) -> None:
         """Targeted alpha therapy: from measured activity to dose, effect and the next cycle."""
         if version:
             from . import __version__
@@ -134,58 +133,48 @@ def _app() -> Any:
 
     @app.command("run", short_help="Run a case and write its report.")
     def run_command(
-        case_file: Annotated[pathlib.Path, typer.Argument(metavar="CASE.yaml", help="The case to run.")],
-        out: Annotated[
-            pathlib.Path, typer.Option("--out", "-o", help="Where the folder of results is made.")
-        ] = pathlib.Path("."),
-        samples: Annotated[
-            int | None, typer.Option(min=1, max=100_000, help="Override options.samples (1: point estimate).")
-        ] = None,
-        seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Override options.seed.")] = None,
-        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only where the report is.")] = False,
+        case_file: pathlib.Path = typer.Argument(..., metavar="CASE.yaml", help="The case to run."),  # noqa: B008
+        out: pathlib.Path = typer.Option(".", "--out", "-o", help="Where the folder of results is made."),  # noqa: B008
+        samples: int = typer.Option(None, "--samples", min=1, max=100_000, help="Override options.samples (1: point)."),
+        seed: int = typer.Option(None, "--seed", min=0, max=2**63 - 1, help="Override options.seed."),
+        quiet: bool = typer.Option(False, "--quiet", "-q", help="Print only where the report is."),
     ) -> None:
         """Run a case: writes report.html, summary.json and result.nc in a folder named after the case."""
         _run(case_file, out, samples, seed, quiet)
 
     @app.command("list", short_help="List what the catalogue holds.")
     def list_command(
-        kind: Annotated[
-            str | None, typer.Argument(help="agent, nuclide, medium, anatomy, tissue, element, fate or source.")
-        ] = None,
-        as_json: as_json_option = False,
+        kind: str = typer.Argument(None, help="agent, nuclide, medium, anatomy, tissue, element, fate or source."),
+        as_json: bool = json_option,
     ) -> None:
         """List what the catalogue holds."""
         _list(kind, as_json)
 
     @app.command("show", short_help="Show one entry, with units and sources.")
     def show_command(
-        name: Annotated[
-            str, typer.Argument(help="A name from `alphatwin list`, or 'example' for a case to start from.")
-        ],
-        as_json: as_json_option = False,
+        name: str = typer.Argument(..., help="A name from `alphatwin list`, or 'example' for a case to start from."),
+        as_json: bool = json_option,
     ) -> None:
         """Show one entry of the catalogue: every number with its unit, source and place in it."""
         _show(name, as_json)
 
     @app.command("cite", short_help="How to cite; the sources of a result.")
     def cite_command(
-        result: Annotated[
-            pathlib.Path | None, typer.Argument(help="A folder of results: its own sources are printed.")
-        ] = None,
-        as_json: as_json_option = False,
+        result: pathlib.Path = typer.Argument(None, help="A folder of results: its sources are printed."),  # noqa: B008
+        as_json: bool = json_option,
     ) -> None:
         """How to cite alphatwin, the sources behind a result, and the notice of the decay data."""
         _cite(result, as_json)
 
     @app.command("schema", short_help="JSON Schema of a case, for editors.")
-    def schema_command() -> None:
+    def schema_command(as_json: bool = json_option) -> None:
         """Print the JSON Schema of a case file, for editors."""
         from .case import schema
 
         print(json.dumps(schema(), indent=2))
 
     @app.command("validate", short_help="Compare with published values, here and now.")
-    def validate_command(as_json: as_json_option = False) -> None:
+    def validate_command(as_json: bool = json_option) -> None:
         """Compare with published values again, here and now; exit 1 if one is missed."""
         _validate(as_json)
 
@@ -209,7 +198,8 @@ def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 
 def _run(case_file: pathlib.Path, out: pathlib.Path, samples: int | None, seed: int | None, quiet: bool) -> None:
-    from .case import load
+    from .case import load, located
+    from .errors import AlphatwinError, OutputError
 
     case = load(case_file)
     changes = {k: v for k, v in (("samples", samples), ("seed", seed)) if v is not None}
@@ -221,26 +211,33 @@ def _run(case_file: pathlib.Path, out: pathlib.Path, samples: int | None, seed: 
         from .run import run
 
         report_room.check_writable(out, case.case)  # before the work, not after it
-        report = run(case, progress=stage)
+        try:
+            report = run(case, progress=stage)
+        except OutputError:
+            raise
+        except AlphatwinError as error:  # what the case asks for cannot be done: say where the case asks for it
+            raise type(error)(located(case_file, str(error))) from None
         stage("writing")
         folder = report.write(out)
     if not quiet:
-        _print_report(report)
+        print(report.text())
     print(f"Report: {folder / 'report.html'}")
-
-
-def _print_report(report: Report) -> None:
-    from rich.console import Console
-
-    console = Console(width=min(Console().width, 80) if sys.stdout.isatty() else 80, highlight=False, soft_wrap=False)
-    console.print(report.text(), markup=False)
 
 
 # --- catalogue -------------------------------------------------------------------------------------------------------
 
 _KINDS = ("agent", "nuclide", "medium", "anatomy", "tissue", "element", "fate", "source")
-_PLURALS = {"agents": "agent", "nuclides": "nuclide", "media": "medium", "mediums": "medium", "anatomies": "anatomy",
-            "tissues": "tissue", "elements": "element", "fates": "fate", "sources": "source"}
+_PLURALS = {
+    "agents": "agent",
+    "nuclides": "nuclide",
+    "media": "medium",
+    "mediums": "medium",
+    "anatomies": "anatomy",
+    "tissues": "tissue",
+    "elements": "element",
+    "fates": "fate",
+    "sources": "source",
+}
 
 
 def _rows(kind: str) -> dict[str, str]:
@@ -307,7 +304,7 @@ def _find(name: str) -> tuple[str, Any]:
         return kind, catalog.entries(kind)[key]
     if name in catalog.sources():
         return "source", catalog.sources()[name]
-    names = [key for _, key in known.values()]
+    names = [*(key for _, key in known.values()), *catalog.sources()]
     raise CatalogError(f"Nothing in the catalogue is called {name!r}. {suggestion(name, names)}See `alphatwin list`.")
 
 
@@ -319,7 +316,7 @@ def _show(name: str, as_json: bool) -> None:
         return
     kind, entry = _find(name)
     if kind == "nuclide":
-        data = entry.summary()
+        data = _nuclide_summary(entry)
     elif kind == "source":
         import dataclasses
 
@@ -333,64 +330,124 @@ def _show(name: str, as_json: bool) -> None:
         print(line)
 
 
+def _nuclide_summary(nuclide: Any) -> dict[str, Any]:
+    """A nuclide as plain values: half-life, decay, and its mean energy per decay by radiation."""
+    from .physics import RADIATIONS
+
+    hours = float(nuclide.half_life_h)
+    energies = {r: float(nuclide.energy_MeV(r)) for r in RADIATIONS}
+    chain = {r: float(nuclide.energy_MeV(r, chain=True)) for r in RADIATIONS}
+    return {
+        "id": nuclide.name,
+        "half_life_h": hours,
+        "half_life": _span(hours),
+        "half_life_source": nuclide.half_life_source,
+        "modes": list(nuclide.modes),
+        "progeny": {k: float(v) for k, v in nuclide.progeny.items()},
+        "chain": list(nuclide.chain),
+        "energy_MeV_per_decay": energies,
+        "energy_MeV_per_decay_with_the_chain": chain,
+        "sources": list(nuclide.sources),
+    }
+
+
+def _span(hours: float) -> str:
+    """A time in the largest unit in which it is at least one."""
+    for unit, size in (("y", 8766.0), ("d", 24.0), ("h", 1.0), ("min", 1 / 60), ("s", 1 / 3600)):
+        if hours >= size:
+            return f"{hours / size:.4g} {unit}"
+    return f"{hours * 3600:.4g} s"
+
+
 def _as_lines(data: Any, indent: int = 0) -> Iterator[str]:
     """A nested entry as readable lines of at most 80 columns; a cited number on one line with its source."""
-    import textwrap
-
     pad = "  " * indent
+
+    def wrapped(text: str) -> list[str]:
+        return textwrap.wrap(text, WIDTH, initial_indent=pad, subsequent_indent=pad + "    ")
+
     if isinstance(data, dict):
         for key, value in data.items():
-            if isinstance(value, dict) and {"value", "unit", "source"} <= set(value):
-                yield from textwrap.wrap(
-                    f"{key}: {_cited_line(value)}", 80, initial_indent=pad, subsequent_indent=pad + "    ", break_long_words=False
-                )
+            if _is_cited(value):
+                yield from wrapped(f"{key}: {_cited_line(value)}")
             elif isinstance(value, dict | list | tuple) and value:
                 yield f"{pad}{key}:"
                 yield from _as_lines(value, indent + 1)
-            else:
-                yield from textwrap.wrap(f"{key}: {value}", 80, initial_indent=pad, subsequent_indent=pad + "    ") or [pad]
+            elif value not in ("", None):
+                yield from wrapped(f"{key}: {_word(value)}")
     elif isinstance(data, list | tuple):
         for value in data:
-            if isinstance(value, dict) and {"value", "unit", "source"} <= set(value):
-                text = _cited_line(value)
-            elif isinstance(value, dict):
-                text = "; ".join(f"{k} {v}" for k, v in value.items())
+            if isinstance(value, dict) and not _is_cited(value):
+                first, *rest = [*_as_lines(value, indent + 1)] or [pad]
+                yield f"{pad}- {first.strip()}"
+                yield from rest
             else:
-                text = str(value)
-            yield from textwrap.wrap(f"- {text}", 80, initial_indent=pad, subsequent_indent=pad + "    ", break_long_words=False)
+                yield from wrapped(f"- {_cited_line(value) if _is_cited(value) else _word(value)}")
+
+
+def _word(value: Any) -> str:
+    """One value as a person writes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _is_cited(value: Any) -> bool:
+    return isinstance(value, dict) and {"value", "unit", "source"} <= set(value)
 
 
 def _cited_line(value: dict[str, Any]) -> str:
-    shown = {"value", "unit", "source", "locator", "verified", "u", "low", "high", "note", "distribution"}
-    what = " ".join(str(value[k]) for k in ("region", "quantity", "label", "parent", "daughter", "site", "endpoint") if k in value)
+    what = [
+        str(value[k]) for k in ("region", "quantity", "label", "parent", "daughter", "site", "endpoint") if k in value
+    ]
+    told = {"region", "quantity", "label", "parent", "daughter", "site", "endpoint",
+            "value", "unit", "source", "locator", "verified", "u", "low", "high", "note", "distribution"}  # fmt: skip
     spread = f" ± {value['u']:g}" if value.get("u") else ""
     if value.get("low") is not None and value.get("high") is not None:
         spread += f" ({value['low']:g} to {value['high']:g})"
-    rest = "".join(f", {k} {v}" for k, v in value.items() if k not in shown and str(v) not in what.split())
+    unit = "" if value["unit"] == "1" else f" {value['unit']}"
+    rest = "".join(f", {k} {_word(v)}" for k, v in value.items() if k not in told)
     mark = "" if value.get("verified") else ", NOT VERIFIED"
     note = f" {value['note']}" if value.get("note") else ""
-    return f"{what + ' ' if what else ''}{value['value']:g}{spread} {value['unit']}{rest} [{value['source']}, {value['locator']}{mark}]{note}"
+    head = f"{', '.join(what)}: " if what else ""
+    return f"{head}{value['value']:g}{spread}{unit}{rest} [{value['source']}, {value['locator']}{mark}]{note}"
 
 
 # --- cite, validate --------------------------------------------------------------------------------------------------
 
 
-def _cite(result: pathlib.Path | None) -> None:
+def _cite(result: pathlib.Path | None, as_json: bool) -> None:
     from . import __version__, catalog
+
+    keys = _keys_of(result) if result is not None else []
+    texts = {key: catalog.source(key).text for key in keys}
+    notice = catalog.path("notices", "ICRP-07.txt").read_text(encoding="utf-8")
+    if as_json:
+        made = {"software": f"alphatwin {__version__}", "sources": texts, "notice": notice}
+        print(json.dumps(made, indent=2, ensure_ascii=False))
+        return
+    print(f"alphatwin {__version__}: targeted alpha therapy from decay to course.")
+    print("Research software, not a medical device. Apache-2.0.\n")
+    if result is not None:
+        print("Sources that this result used:\n")
+        for key, text in texts.items():
+            print("\n".join(textwrap.wrap(f"[{key}] {text}", WIDTH, break_on_hyphens=False)) + "\n")
+    print("Nuclear decay data: the notice of its authors, repeated here as they ask.\n")
+    print(notice)
+
+
+def _keys_of(result: pathlib.Path) -> list[str]:
+    """The sources that a result names in its summary.json."""
     from .errors import OutputError
 
-    print(f"alphatwin {__version__}: targeted alpha therapy from decay to course. Research software, Apache-2.0.\n")
-    if result is not None:
-        file = result / "summary.json" if result.is_dir() else result
-        try:
-            keys = json.loads(file.read_text(encoding="utf-8"))["provenance"]["sources"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise OutputError(f"{file.name} in {result.name} is not a summary.json of alphatwin; give the folder of a result.") from None
-        print("Sources that this result used:\n")
-        for key in keys:
-            print(f"[{key}] {catalog.source(key).text}\n")
-    print("Nuclear decay data: the notice of its authors, repeated here as they ask.\n")
-    print(catalog.path("notices", "ICRP-07.txt").read_text(encoding="utf-8"))
+    file = result / "summary.json" if result.is_dir() else result
+    if not file.is_file():
+        raise OutputError(f"There is no result in {result}; give the folder that `alphatwin run` made.")
+    try:
+        keys = json.loads(file.read_text(encoding="utf-8"))["provenance"]["sources"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise OutputError(f"{file} is not a summary.json of alphatwin; give the folder of a result.") from None
+    return [str(key) for key in keys]
 
 
 def _validate(as_json: bool) -> None:

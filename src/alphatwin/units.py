@@ -99,7 +99,9 @@ A sievert carries a radiation weight inside; RBE is applied by alphatwin, once, 
     at = f"{where}: " if where else ""
     listing = ", ".join(allowed[:-1]) + (" or " if len(allowed) > 1 else "") + allowed[-1]
     if not isinstance(text, str):
-        raise UnitError(f"{at}{text!r} has no unit: write a number, a space and a unit ({listing}), e.g. '1 {allowed[0]}'.")
+        plain = isinstance(text, int | float) and not isinstance(text, bool)
+        example = f"{text if plain else 1} {to_unit if to_unit in allowed else allowed[0]}"
+        raise UnitError(f"{at}{text!r} has no unit: write a number, a space and a unit ({listing}), e.g. '{example}'.")
     match = _NUMBER.match(text)
     if match is None:
         raise UnitError(f"{at}{text!r} cannot be read as {_a(kind)}: write a number, a space and one of {listing}.")
@@ -117,6 +119,8 @@ A sievert carries a radiation weight inside; RBE is applied by alphatwin, once, 
         raise UnitError(f"{at}{text!r} has {given}; {_a(kind)} is given in {listing}. {hint}".rstrip())
     ureg = _registry()
     value = float(ureg.Quantity(number, _pint_name(unit)).to(_pint_name(to_unit)).magnitude)
+    if not math.isfinite(value) or (value == 0) != (number == 0):
+        raise UnitError(f"{at}{text!r} is beyond the range of numbers in {to_unit}.")
     return value
 
 

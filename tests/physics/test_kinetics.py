@@ -163,6 +163,52 @@ def test_sd_of_one_exponential_has_its_textbook_value():
     assert base.sd == pytest.approx(float(np.linalg.norm(np.array(slopes) * sd)), rel=0.03)
 
 
+@pytest.mark.parametrize("model", ["mono", "uptake_clearance"])
+def test_sd_covers_the_truth_as_often_as_it_should(model):
+    """300 noisy repeats: the pull (fit - truth)/sd has mean 0 and sd 1 (sampling error 0.06; the fit is non-linear)."""
+    rng = np.random.default_rng(20)
+    times = np.array([2.0, 6, 24, 72, 120, 168])
+    slow, fast = 0.014, 0.4 if model == "uptake_clearance" else math.inf
+    shape = np.exp(-slow * times) - (np.exp(-fast * times) if math.isfinite(fast) else 0.0)
+    truth = 100 * (1 / slow - (1 / fast if math.isfinite(fast) else 0.0))
+    pulls = []
+    for _ in range(300):
+        noisy = 100 * shape * (1 + 0.03 * rng.standard_normal(6))
+        if noisy[-1] > noisy[-2]:
+            continue
+        curve = fit(model, times, noisy, sd_MBq=3 * shape)
+        pulls.append((curve.time_integrated_activity_MBq_h - truth) / curve.sd)
+    assert np.mean(pulls) == pytest.approx(0, abs=0.2)
+    assert np.std(pulls) == pytest.approx(1, abs=0.15)
+
+
+def test_akaike_weights_and_variance_by_hand():
+    """w = exp(-AICc/2) normalised; variance within plus between models (Burnham & Anderson 2002, chapter 4)."""
+    average = fit("average", relative_sd=0.05)
+    criteria = {name: fit(name, relative_sd=0.05).aicc for name in average.model_weights}
+    least = min(criteria.values())
+    raw = {name: math.exp(-(value - least) / 2) for name, value in criteria.items()}
+    shares = {name: value / sum(raw.values()) for name, value in raw.items()}
+    assert dict(average.model_weights) == pytest.approx(shares, rel=1e-9)
+    curves = {name: fit(name, relative_sd=0.05) for name in shares}
+    mean = sum(s * curves[m].time_integrated_activity_MBq_h for m, s in shares.items())
+    variance = sum(
+        s * (curves[m].sd ** 2 + (curves[m].time_integrated_activity_MBq_h - mean) ** 2) for m, s in shares.items()
+    )
+    assert average.time_integrated_activity_MBq_h == pytest.approx(mean, rel=1e-9)
+    assert average.sd == pytest.approx(math.sqrt(variance), rel=1e-9)
+
+
+def test_small_sample_criterion_by_hand():
+    """AICc = n ln(S/n) + 2k + 2k(k+1)/(n-k-1), k = parameters + variance; with a known sd chi^2 + 2p."""
+    times, activity = np.array([3.0, 10, 30, 60, 100, 150]), np.array([90.0, 84, 60, 41, 20, 11])
+    curve = fit("mono", times, activity)
+    total = float(np.sum(curve.residuals**2))
+    assert curve.aicc == pytest.approx(6 * math.log(total / 6) + 6 + 2 * 3 * 4 / 2)
+    known = fit("mono", times, activity, sd_MBq=np.full(6, 2.0))
+    assert known.aicc == pytest.approx(float(np.sum((known.residuals / 2) ** 2)) + 4)
+
+
 @pytest.mark.parametrize("model", ["mono", "uptake_clearance", "average", "trapezoid"])
 @pytest.mark.parametrize("other", ["Ac-225", "Pb-212", "Bi-213", "In-111"])
 def test_translation_there_and_back(model, other):

@@ -284,6 +284,24 @@ def test_remainder_refuses_organs_larger_than_the_body():
         remainder([10.0, 5.0], {"a": [1.0]})
 
 
+def test_sources_are_those_of_the_method_used():
+    assert fit("hanscheid", [96.0], [5.0]).sources == ("hanscheid2018teff",)
+    assert "burnham2002" in fit("auto").sources
+    assert "burnham2002" not in fit("mono").sources
+    from alphatwin.catalog import sources
+
+    for model in ("mono", "auto", "average"):
+        assert set(fit(model).sources) <= set(sources())
+
+
+def test_points_that_determine_nothing_are_said():
+    curve = fit("mono", (150.0, 160.0), (1e-3, 3e-4), relative_sd=0.5)
+    assert curve.sd > curve.time_integrated_activity_MBq_h
+    assert any("do not determine" in note for note in curve.notes)
+    amplitude, rate = curve.sample(np.random.default_rng(3).standard_normal((100, curve.n_scores)))
+    assert np.isfinite(amplitude / rate).all()
+
+
 def test_curves_cannot_be_changed():
     curve = fit()
     with pytest.raises(ValueError, match="read-only"):

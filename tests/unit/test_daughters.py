@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from alphatwin import catalog
 from alphatwin.errors import CatalogError, DomainError, UnitError
 from alphatwin.kinetics import (
     PLASMA,
@@ -167,6 +168,10 @@ def test_catalogue_is_sampled_by_name_once():
     model = free_daughters_from_catalog("ac225-dotatate", "Ac-225", regions, draws)
     assert len(asked) == len(set(asked))
     assert {"retained Fr-221 internalised", "retained Bi-213 internalised", "uptake Bi kidneys"} <= set(asked)
+    assert "kruijff2015daughters" in model.sources
+    bismuth = catalog.free_element("Bi")
+    assert {f"uptake Bi {o}" for o, q in bismuth.uptake.items() if not q.verified} <= set(model.unverified)
+    assert not {f"uptake Bi {o}" for o, q in bismuth.uptake.items() if q.verified} & set(model.unverified)
     assert set(model.uptake_split["kidneys"]) == {"kidney_left", "kidney_right"}
     kinetics = chain_kinetics({r: ([1.0], [0.02]) for r in regions}, "Ac-225", model, n=4)
     assert kinetics.amplitude.sizes["sample"] == 4

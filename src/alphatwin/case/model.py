@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import itertools
 import json
@@ -38,6 +39,8 @@ def _fault(text: str, *place: str | int) -> PydanticCustomError:
 
 def short(value: object) -> str:
     """A value in at most some sixty characters; never written out in full, because aliases can make it endless."""
+    if isinstance(value, datetime.date):
+        return str(value)
     short = reprlib.Repr()
     short.maxstring = short.maxother = 60
     short.maxlevel, short.maxdict, short.maxlist = 2, 3, 4
@@ -53,9 +56,8 @@ def _text_with_unit(kind: str, to_unit: str, most: float, *, zero: bool = False)
         if number < 0 or (number == 0 and not zero):
             raise ValueError(f"{value!r} must be {'zero or ' if zero else ''}above zero.")
         if number > most:
-            raise ValueError(
-                f"{value!r} is beyond anything real; at most {most:g} {to_unit} is read here. Check the unit."
-            )
+            limit = f"{most:g} {to_unit}" if to_unit != "1" else f"{100 * most:g} %"
+            raise ValueError(f"{value!r} is more than can be; at most {limit} is read here. Check the unit.")
         return number
 
     units = ALLOWED_UNITS[kind]
@@ -117,9 +119,7 @@ class Prescription(_Part):
             raise ValueError(f"{value!r} must be above zero.")
         most = 1e7 if basis == "fixed" else 1e5
         if number > most:
-            raise ValueError(
-                f"{value!r} is beyond anything real; at most {most:g} MBq{'' if basis == 'fixed' else '/kg'}."
-            )
+            raise ValueError(f"{value!r} is more than can be; at most {most:g} MBq{'' if basis == 'fixed' else '/kg'}.")
         return {"basis": basis, "value": number}
 
     def for_body_mass(self, body_mass_kg: float) -> float:
@@ -167,7 +167,7 @@ class Treatment(_Part):
     agent: AgentName
     activity: PrescriptionText = Field(description="per cycle, e.g. '7.4 GBq' or '120 kBq/kg'")
     cap_MBq: ActivityMBq | None = Field(default=None, alias="cap", description="the most a cycle may have")
-    cycles: int = Field(default=1, ge=1, le=20)
+    cycles: int = Field(default=1, ge=1, le=20, strict=True)
     interval_h: TimeH | None = Field(default=None, alias="interval")
 
     _check_agent = field_validator("agent")(_known_agent)
@@ -175,7 +175,7 @@ class Treatment(_Part):
     @model_validator(mode="after")
     def _interval_for_more_than_one(self) -> Self:
         if self.cycles > 1 and self.interval_h is None:
-            raise ValueError("cycles is above 1, so interval is needed, e.g. 'interval: 8 weeks'.")
+            raise _fault("cycles is above 1, so interval is needed, e.g. 'interval: 8 weeks'.", "interval")
         return self
 
 
@@ -306,7 +306,9 @@ class MeasuredKinetics(_Part):
         default="10 %", validate_default=True, description="of one measured activity, k = 1, e.g. '10 %'"
     )
     allow_slower_than_decay: bool = False
-    regions: dict[str, RegionData] = Field(min_length=1, description="measured regions by name, e.g. kidney_left")
+    regions: dict[str, RegionData] = Field(
+        min_length=1, max_length=100, description="measured regions by name, e.g. kidney_left"
+    )
 
     _plain_times = field_validator("times_h", mode="before")(_numbers)
     _check_times = field_validator("times_h")(_increasing)
@@ -365,6 +367,9 @@ class MeasuredKinetics(_Part):
             raise _fault(text, "regions", name)
         given = self.administered_activity_MBq
         for i, value in enumerate(region.activity_MBq):
+            if 0 < value < 1e-12 * given:
+                text = f"point {i + 1} is {value:g} MBq, less than can be measured; write 0 if nothing was seen."
+                raise _fault(text, "regions", name, "activity_MBq")
             if value > 1.5 * given:
                 text = f"point {i + 1} is {value:g} MBq, more than was administered ({given:g} MBq). Check the units of both."
                 raise _fault(text, "regions", name, "activity_MBq")
@@ -385,7 +390,7 @@ class PriorCourse(_Part):
     type: Literal["radionuclide"] = "radionuclide"
     agent: AgentName
     activity: PrescriptionText
-    cycles: int = Field(default=1, ge=1, le=20)
+    cycles: int = Field(default=1, ge=1, le=20, strict=True)
     ended_h: TimeH = Field(alias="ended", description="how long ago, e.g. '9 months'")
     dose: dict[str, DosePerActivity] = Field(default_factory=dict, description="region: '0.65 Gy/GBq'")
 
@@ -397,7 +402,7 @@ class ExternalBeam(_Part):
 
     type: Literal["external_beam"]
     dose: dict[str, DoseGy] = Field(min_length=1)
-    fractions: int = Field(ge=1, le=100)
+    fractions: int = Field(ge=1, le=100, strict=True, description="how many, e.g. 25")
     ended_h: TimeH = Field(alias="ended")
 
 
@@ -418,8 +423,8 @@ class LimitChoice(_Part):
 class Options(_Part):
     """How the case is computed."""
 
-    samples: int = Field(default=1000, ge=1, le=100_000)
-    seed: int = Field(default=1, ge=0, lt=2**63)
+    samples: int = Field(default=1000, ge=1, le=100_000, strict=True)
+    seed: int = Field(default=1, ge=0, lt=2**63, strict=True)
     confidence: Fraction = Field(
         default="95 %", validate_default=True, description="probability to stay within a limit, for the next cycle"
     )
@@ -491,6 +496,25 @@ class Case(_Part):
         if total > body_g:
             text = f"the regions together weigh {total / 1000:.3g} kg, more than the body ({body_g / 1000:g} kg)."
             raise _fault(text, "kinetics", "regions")
+        return self
+
+    @model_validator(mode="after")
+    def _named_regions_exist(self) -> Self:
+        known = [
+            *self.kinetics.regions,
+            *catalog.anatomy(self.patient.anatomy).regions,
+            "kidney_left",
+            "kidney_right",
+            "remainder",
+        ]
+        named = [("limits", name) for name in self.limits]
+        named += [
+            ("prior_therapy", i, p.type, "dose", name) for i, p in enumerate(self.prior_therapy) for name in p.dose
+        ]
+        for place in named:
+            if place[-1] not in known:
+                text = f"there is no region of this name. {suggestion(str(place[-1]), known)}"
+                raise _fault(f"{text}Known: {', '.join(dict.fromkeys(known))}.", *place)
         return self
 
     @property

@@ -120,8 +120,7 @@ def _parse(text: str, name: str) -> tuple[Any, dict[str, Any]]:
         mark = error.problem_mark or error.context_mark
         at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = (error.problem or error.context or "not valid YAML").strip().splitlines()[0]
-        problem = re.sub(r" with value .*", "", problem) if "duplicate key" in problem else problem
-        raise CaseError(f"{name}{at}: {problem}.") from None
+        raise CaseError(f"{name}{at}: {_yaml_problem(problem)}.") from None
     except (YAMLError, ValueError, TypeError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else (str(error).splitlines() or ["?"])[0]
         raise CaseError(f"{name} is not valid YAML: {reason}.") from None
@@ -134,6 +133,27 @@ def _parse(text: str, name: str) -> tuple[Any, dict[str, Any]]:
             "`alphatwin show example` prints one."
         )
     return root, data
+
+
+def _yaml_problem(problem: str) -> str:
+    """What the YAML parser says, in words that help."""
+    for mark, words in _YAML_WORDS.items():
+        if mark in problem:
+            tag, key = (
+                problem.rpartition("tag:yaml.org,2002:")[2].strip("'"),
+                problem.partition('key "')[2].partition('"')[0],
+            )
+            return words.format(tag=tag, key=key[:60])
+    return problem
+
+
+_YAML_WORDS = {
+    "constructor for the tag": "the tag !!{tag} is not allowed; a case holds plain text, numbers, lists and mappings",
+    "'\\t'": "a tab stands here; indent with spaces",
+    "mapping values are not allowed": "a colon stands where none can; put text that holds a colon in quotes",
+    "another document": "a second document begins here; a case is one document, without further --- lines",
+    "duplicate key": "the key {key!r} stands here for the second time",
+}
 
 
 def _written_out(node: Any, name: str, known: dict[int, int]) -> int:
@@ -183,10 +203,13 @@ def validated(data: Mapping[str, Any], name: str, line_of: Callable[[tuple[Any, 
     try:
         return Case.model_validate(data)
     except ValidationError as error:
-        messages = [_message(e, name, line_of) for e in error.errors(include_url=False)]
+        faults = error.errors(include_url=False)
+        typos = {(*e["loc"][:-1], near) for e in faults if e["type"] == "extra_forbidden" for near in _meant(e["loc"])}
+        faults = [e for e in faults if e["type"] != "missing" or e["loc"] not in typos]  # its typo is told already
+        messages = [_message(e, name, line_of) for e in faults]
     except AlphatwinError as error:
         messages = [f"{name}: {error}"]
-    shown = list(dict.fromkeys(messages))
+    shown = list(dict.fromkeys(m for m in messages if m))
     more = f"\n... and {len(shown) - 8} more." if len(shown) > 8 else ""
     raise CaseError("\n".join(shown[:8]) + more)
 
@@ -199,12 +222,18 @@ _BOUNDS = {
 }
 
 
+_LISTS = ("activity_MBq", "times_h", "volume_mL", "sd_MBq")
+
+
 def _message(error: Any, name: str, line_of: Callable[[tuple[Any, ...]], str]) -> str:
     context = error.get("ctx", {})
     tagged = (*error["loc"], *context.get("place", ()))
     tagged = tuple(step for step in tagged if step != "[key]")
     location = (*tagged[:2], *tagged[3:]) if tagged[:1] == ("prior_therapy",) and len(tagged) > 2 else tagged
-    place = ".".join(map(str, location))
+    point = ""
+    if len(location) > 1 and isinstance(location[-1], int) and location[-2] in _LISTS:
+        location, point = location[:-1], f", point {location[-1] + 1}"
+    place = ".".join(map(_step, location)) + point
     where = f"{name}{line_of(location)}, {place}" if location else name
     kind = error["type"]
     if kind == "extra_forbidden":
@@ -224,6 +253,8 @@ def _reason(error: Any, kind: str, context: Mapping[str, Any], tagged: tuple[Any
         return str(context["error"])
     if kind == "finite_number" or (isinstance(given, float) and not math.isfinite(given)):
         return f"{given} is not a finite number; leave the point out or give what was measured."
+    if given is None and isinstance(tagged[-1], int):
+        return "is empty; write what was measured, or leave it out together with its time."
     if given is None:
         return f"is empty. {_describe(tagged)}".rstrip()
     if kind in _BOUNDS:
@@ -258,6 +289,17 @@ _TYPE_WORDS = {
     "tuple": "stands where a list is expected, e.g. [4, 24, 96].",
     "dict": "stands where names are expected, each with its own keys below it.",
 }
+
+
+def _step(step: object) -> str:
+    """One step of a place; a key that could upset a terminal is shown as Python would."""
+    text = str(step)
+    return text if text.isprintable() and len(text) <= 60 else short_of(text)
+
+
+def _meant(location: tuple[Any, ...]) -> list[str]:
+    """The keys that a mistyped one may have meant."""
+    return [key for key in _fields_at(location[:-1]) if key in suggestion(str(location[-1]), [key])]
 
 
 def _unknown_key(tagged: tuple[Any, ...]) -> str:

@@ -12,8 +12,10 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from ..errors import CatalogError, missing
+from ..errors import CatalogError, missing, suggestion
+from .bibliography import Source, sources
 from .model import (
+    NTCP,
     AdministeredActivity,
     Agent,
     Anatomy,
@@ -24,15 +26,15 @@ from .model import (
     FreeElement,
     Limit,
     Medium,
-    NTCP,
     NuclideOverride,
     Quantity,
     RetentionCurve,
     Tissue,
 )
-from .bibliography import Source, sources
 
 __all__ = [
+    "KINDS",
+    "NTCP",
     "AdministeredActivity",
     "Agent",
     "Anatomy",
@@ -41,10 +43,8 @@ __all__ = [
     "DoseCoefficient",
     "Entry",
     "FreeElement",
-    "KINDS",
     "Limit",
     "Medium",
-    "NTCP",
     "NuclideOverride",
     "Quantity",
     "RetentionCurve",
@@ -107,13 +107,26 @@ def load_entry(data: object, model: type[E], where: str) -> E:
         entry = model.model_validate(data)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'top level'}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+            f"{'.'.join(map(str, e['loc'])) or 'top level'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
         )
         raise CatalogError(f"Catalogue entry {where} is refused: {problems}.") from error
-    for place, cited in cited_in(entry):
-        if cited.source not in sources():
-            raise CatalogError(f"Catalogue entry {where}, {place}: source {cited.source!r} is not in sources.bib.")
+    for place, key in (*((p, c.source) for p, c in cited_in(entry)), *_bare_keys(entry)):
+        if key not in sources():
+            raise CatalogError(
+                f"Catalogue entry {where}, {place}: source {key!r} is not in sources.bib. {suggestion(key, sources())}".rstrip()
+            )
     return entry
+
+
+def _bare_keys(entry: Entry) -> Iterator[tuple[str, str]]:
+    """Sources that an entry names without a number of their own."""
+    if isinstance(entry, Agent):
+        yield from ((f"sources.{i}", key) for i, key in enumerate(entry.sources))
+        if entry.chelator_source:
+            yield "chelator_source", entry.chelator_source
+    elif isinstance(entry, DaughterFate):
+        yield "site_source", entry.site_source
 
 
 def cited_in(entry: Entry, place: str = "") -> Iterator[tuple[str, Cited]]:
@@ -204,16 +217,14 @@ def tissue_of(region: str) -> Tissue:
 
     ``kidney_left`` finds ``kidneys``; a tumour name such as ``tumour_liver_1`` finds ``tumour``.
     """
-    for tissue in entries("tissue").values():
+    known: list[Tissue] = list(entries("tissue").values())
+    for tissue in known:
         if region in tissue.regions:
-            found: Tissue = tissue
-            return found
-    for tissue in entries("tissue").values():
+            return tissue
+    for tissue in known:
         if any(region.startswith(f"{stem.rstrip('s')}_") for stem in tissue.regions):
-            found = tissue
-            return found
-    found = next(t for t in entries("tissue").values() if "other" in t.regions)
-    return found
+            return tissue
+    return next(t for t in known if "other" in t.regions)
 
 
 @functools.cache

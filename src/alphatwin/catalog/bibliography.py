@@ -45,7 +45,10 @@ def sources() -> dict[str, Source]:
         where = " ".join(
             part
             for part in (
-                clean.get("journal") or clean.get("booktitle") or clean.get("institution") or clean.get("publisher", ""),
+                clean.get("journal")
+                or clean.get("booktitle")
+                or clean.get("institution")
+                or clean.get("publisher", ""),
                 clean.get("volume", ""),
                 clean.get("pages", ""),
             )
@@ -55,7 +58,12 @@ def sources() -> dict[str, Source]:
         if key in found:
             raise CatalogError(f"sources.bib has the key {key!r} twice.")
         found[key] = Source(
-            key, clean.get("author", "").replace(" and ", ", "), clean.get("title", ""), where, clean.get("year", ""),
-            clean.get("doi", ""), clean.get("url", ""),
+            key,
+            clean.get("author", "").replace(" and ", ", "),
+            clean.get("title", ""),
+            where,
+            clean.get("year", ""),
+            clean.get("doi", ""),
+            clean.get("url", ""),
         )
     return found

@@ -55,6 +55,8 @@ class Curve:
         The curves that an averaged curve is made of, in the order of `model_weights`.
     notes : tuple of str
         What a reader must know: sentences for the report.
+    sources : tuple of str
+        Bibliography keys of the methods that were used.
     """
 
     model: str
@@ -77,6 +79,7 @@ class Curve:
     model_weights: Mapping[str, float] = field(default_factory=dict)
     members: tuple[Curve, ...] = ()
     notes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     slower_than_decay_allowed: bool = False
     form: Form | None = None
     table: Trapezoid | None = None
@@ -414,7 +417,7 @@ def _height_only(a: Array, r: Array, relative_sd: float) -> dict[str, Any]:
 
 def _log_sd(cv: float | Array) -> Array:
     """Log-sd of a lognormal with this coefficient of variation; at most 2 (cv 7), beyond which nothing is known."""
-    return np.sqrt(np.log1p(np.minimum(cv, 7.3) ** 2))
+    return np.asarray(np.sqrt(np.log1p(np.minimum(cv, 7.3) ** 2)))
 
 
 def sd_of_integral(form: Form, parameters: Array, covariance: Array) -> float:

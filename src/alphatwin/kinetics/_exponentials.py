@@ -107,19 +107,21 @@ class Fitted:
     cost: float
 
 
-def _starts(form: Form, t: Array, y: Array, w: Array, slowest: float, fastest: float, n: int) -> list[Array]:
+def _starts(form: Form, t: Array, y: Array, w: Array, slowest: float, upper: Array, n: int) -> list[Array]:
     """Grid of ordered rates with the best non-negative amplitudes for each; the `n` best, in a fixed order."""
     from scipy.optimize import nnls
 
     span = t[-1] if len(t) == 1 else max(float(np.min(np.diff(np.concatenate([[0.0], t[t > 0]])))), 1e-9)
+    steps, fastest = upper[form.n_amplitudes :], float(upper[form.n_amplitudes])
     low, high = max(slowest, 0.05 / t[-1]), min(max(8.0 / span, 2 * slowest, 1.0 / t[-1]), fastest)
     size = {1: 16, 2: 12, 3: 9}[form.n_rates]
     grid = np.unique(np.clip(np.geomspace(low, max(high, 2 * low), size), slowest, fastest))
     found = []
     for rates in itertools.combinations(grid, form.n_rates):
-        design = np.exp(-np.multiply.outer(t, np.array(rates))) @ np.array(form.amplitude_map)
+        increments = np.minimum(np.diff(np.array((0.0, *rates))), steps)
+        design = np.exp(-np.multiply.outer(t, np.cumsum(increments))) @ np.array(form.amplitude_map)
         amplitudes, miss = nnls(design * w[:, None], y * w)
-        found.append((miss, np.concatenate([amplitudes, np.diff(np.array((0.0, *rates)))])))
+        found.append((miss, np.concatenate([amplitudes, increments])))
     found.sort(key=lambda pair: pair[0])
     return [start for _, start in found[:n]]
 
@@ -140,7 +142,7 @@ def least_squares_fit(form: Form, t: Array, y: Array, w: Array, slowest: float) 
         upper[na + 1 : na + form.n_clearing] = min(CLEARED_BY_FIRST_POINT / t[0], fastest)
 
     best: Fitted | None = None
-    for start in _starts(form, t, y, w, slowest, fastest, 6 if form.n_rates > 1 else 3):
+    for start in _starts(form, t, y, w, slowest, upper, 6 if form.n_rates > 1 else 3):
         fitted = _minimise(form, t, y, w, start, lower, upper, unit, np.zeros(form.n_parameters, bool))
         if best is None or fitted.cost < best.cost * (1 - 1e-9):
             best = fitted

@@ -86,6 +86,7 @@ def single_point(points: Points, model: str, half_life_h: float | None, half_lif
         residuals=frozen([0.0]),
         weights=frozen(points.w**2),
         notes=tuple(notes),
+        sources=("madsen2018stp", "gustafsson2022stp") if model == "madsen" else ("hanscheid2018teff",),
         slower_than_decay_allowed=points.slower_allowed,
         form=form,
     )

@@ -31,6 +31,8 @@ __all__ = ["MODELS", "Curve", "fit_curve", "from_retention", "remainder"]
 
 MODELS = ("auto", "average", *FORMS, "hanscheid", "madsen", "trapezoid")
 Weights = Literal["auto", "uniform", "relative", "poisson"]
+_FIT_SOURCES = ("gear2018uncertainty",)
+_CHOICE_SOURCES = (*_FIT_SOURCES, "burnham2002", "hurvich1989", "glatting2007")
 
 
 def fit_curve(
@@ -158,6 +160,7 @@ def _fit_form(points: Points, form: Form) -> Curve:
         r_squared=1 - float(np.sum(residuals**2)) / total if total > 0 else math.nan,
         slower_than_decay_allowed=points.slower_allowed,
         form=form,
+        sources=_FIT_SOURCES,
         sd=sd_of_integral(form, parameters, covariance),
         notes=tuple(notes),
     )
@@ -178,9 +181,10 @@ def _covariance(points: Points, form: Form, fit: Fitted, jacobian: Array) -> tup
     free, parameters = ~fit.held, fit.parameters
     n, p = len(points.t), form.n_parameters
     rate = form.n_amplitudes
+    bound = "a thousandth of the decay" if points.slower_allowed else "the physical decay"
     if fit.held[rate] and fit.parameters[rate] <= points.slowest * (1 + 1e-9):
         notes.append(
-            f"The slowest phase is held at the physical decay of {points.nuclide}: unbounded, the fit would clear "
+            f"The slowest phase is held at {bound} of {points.nuclide}: unbounded, the fit would clear "
             "slower than it "
             "decays. The uncertainty of that rate is not in the sd."
         )
@@ -188,7 +192,7 @@ def _covariance(points: Points, form: Form, fit: Fitted, jacobian: Array) -> tup
     if empty:
         notes.append(f"A term of model {form.name} got no amplitude: the points show fewer phases than it has.")
     elif any(fit.held[rate + 1 :]):
-        notes.append("A phase is quicker than these points can resolve; it is held at a half-time of a minute.")
+        notes.append("A phase is quicker than these points can resolve; its rate is held at a bound.")
     covariance = np.zeros((p, p))
     scaled = points.w[:, None] * jacobian[:, free]
     norm = np.linalg.norm(scaled, axis=0)
@@ -229,27 +233,32 @@ def _candidates(points: Points) -> list[Curve]:
 def _choose(points: Points) -> Curve:
     curves = _candidates(points)
     defined = [c for c in curves if math.isfinite(c.aicc)]
-    best = min(defined or curves, key=lambda c: c.aicc if defined else len(c.parameters))
-    notes = [_verdict(curves, defined, best, len(points.t))]
-    shares = _akaike(defined) if defined else {best.model: 1.0}
-    return replace(best, model_weights=shares, notes=(*notes, *best.notes))
+    useful = [c for c in defined if c.sd < c.time_integrated_activity_MBq_h] or defined
+    best = min(useful or curves, key=lambda c: c.aicc if useful else len(c.parameters))
+    notes = [_verdict(curves, defined, useful, best, len(points.t))]
+    left_out = [c.model for c in defined if c not in useful]
+    if left_out:
+        notes.append(f"Left out because the points do not determine their integral: {', '.join(left_out)}.")
+    shares = _akaike(useful) if useful else {best.model: 1.0}
+    return replace(best, model_weights=shares, notes=(*notes, *best.notes), sources=_CHOICE_SOURCES)
 
 
-def _verdict(curves: list[Curve], defined: list[Curve], best: Curve, n: int) -> str:
+def _verdict(curves: list[Curve], defined: list[Curve], useful: list[Curve], best: Curve, n: int) -> str:
     if len(curves) == 1:
         return f"{n} points carry no model but {best.model}; nothing was compared."
     if not defined:
         names = ", ".join(c.model for c in curves)
         return (
-            f"AICc is undefined for {n} points and every model that fits them ({names}): it needs more than two "
-            "points beyond the "
-            f"parameters. {best.model} was taken as the one with the fewest parameters. Give sd_MBq or "
+            f"AICc is undefined for {n} points and every model that fits them ({names}): it needs more than two points "
+            f"beyond the parameters. {best.model} was taken as the one with the fewest parameters. Give sd_MBq or "
             "relative_sd to compare them."
         )
     if len(defined) == 1:
         names = ", ".join(c.model for c in curves if c is not best)
         return f"With {n} points AICc is defined for {best.model} only (not for {names}), so it was not a choice."
-    table = ", ".join(f"{c.model} {c.aicc - best.aicc:+.1f}" for c in defined)
+    if len(useful) == 1:
+        return f"{best.model} is the only model whose integral these points determine."
+    table = ", ".join(f"{c.model} {c.aicc - best.aicc:+.1f}" for c in useful)
     return f"{best.model} has the least AICc (difference: {table})."
 
 
@@ -272,7 +281,7 @@ def _average(points: Points) -> Curve:
     shares = _akaike(kept)
     if len(kept) == 1:
         only = f"{kept[0].model} has all the Akaike weight, so nothing was averaged."
-        return replace(kept[0], model_weights=shares, notes=(only, *kept[0].notes))
+        return replace(kept[0], model_weights=shares, notes=(only, *kept[0].notes), sources=_CHOICE_SOURCES)
     blended = blend(tuple(kept), shares, points.nuclide)
     table = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
     residuals = points.y - blended.activity_MBq(points.t)
@@ -287,6 +296,7 @@ def _average(points: Points) -> Curve:
         residuals=frozen(residuals),
         weights=frozen(points.w**2),
         aicc=min(c.aicc for c in kept),
+        sources=_CHOICE_SOURCES,
         r_squared=1 - float(np.sum(residuals**2)) / total if total > 0 else math.nan,
         notes=tuple(notes),
     )
@@ -346,7 +356,7 @@ def from_retention(
         notes=(note, entry.assumes) if entry.assumes else (note,),
         where=where,
     )
-    return curve.translate(nuclide)
+    return replace(curve, sources=(entry.source,)).translate(nuclide)
 
 
 def remainder(

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,6 +74,8 @@ class FreeDaughters:
         When the case divides an organ (kidneys into kidney_left and kidney_right), the share of each part.
     local_half_life_s : float
         A nuclide with a shorter half-life always decays where it was born.
+    notes, sources, unverified : tuple of str
+        Sentences for the report; bibliography keys; names of the values that nobody has verified.
     """
 
     retained: Mapping[tuple[str, str, str], Samples]
@@ -83,6 +85,8 @@ class FreeDaughters:
     uptake_split: Mapping[str, Mapping[str, Samples]] = field(default_factory=dict)
     local_half_life_s: float = 1.0
     notes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
 
 
 @dataclass
@@ -488,7 +492,10 @@ def free_daughters_from_catalog(
     long_lived = [q for q in range(1, len(names)) if half_lives_s[q] >= local_half_life_s]
     scores: dict[str, Array] = {}
 
+    used: list[tuple[str, Quantity]] = []
+
     def draw(name: str, quantity: Quantity) -> Array:
+        used.append((name, quantity))
         if not quantity.uncertain:  # asked for no score: it would look like an input that moves nothing
             return np.asarray(quantity.value)
         if name not in scores:
@@ -508,7 +515,12 @@ def free_daughters_from_catalog(
                     value = np.clip(draw(f"retained {names[q]} {site}", entry), 0.0, 1.0)
                 table.update({(*pair, region): value for region, its in sites.items() if its == site})
     freed = _freed_elements(names, branching, long_lived, table)
-    return _with_elements(table, freed, regions, draw, uptake_split or {}, local_half_life_s, fates[0].id)
+    model = _with_elements(table, freed, regions, draw, uptake_split or {}, local_half_life_s, fates[0].id)
+    return replace(
+        model,
+        sources=tuple(sorted({fates[0].site_source, *(quantity.source for _, quantity in used)})),
+        unverified=tuple(dict.fromkeys(name for name, quantity in used if not quantity.verified)),
+    )
 
 
 def _retained_entry(fates: Sequence[DaughterFate], pair: tuple[str, str], site: str) -> Quantity:

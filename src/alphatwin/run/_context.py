@@ -79,6 +79,7 @@ class Context:
     draws: Draws
     rbe_reference: Literal["low_dose", "2_gy_fractions"] = "low_dose"
     marrow: transport.MarrowModel = field(default_factory=transport.MarrowModel)
+    freed_are_lost: bool = False
     book: Book = field(default_factory=Book)
 
     def score(self, name: str) -> np.ndarray:

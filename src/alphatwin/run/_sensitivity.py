@@ -61,6 +61,11 @@ def other_choices(case: Case, curves: Curves, tissue: str, reference: float) -> 
     if case.daughters.model == "free" and len(nuclide.chain) > 1:
         stay = case.model_copy(update={"daughters": case.daughters.model_copy(update={"model": "in_place"})})
         add("every daughter decays in place", "no daughter leaves the site of decay", Context(stay, point))
+        add(
+            "freed daughters leave the body at once",
+            "the difference is what arrives with daughters that were born elsewhere",
+            Context(case, point, freed_are_lost=True),
+        )
     if nuclide.energy_MeV("alpha", chain=True) > 0:
         add(
             "RBE taken against 2 Gy fractions (RBE2)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -246,6 +247,9 @@ def _daughters(c: Context, agent_id: str, regions: tuple[str, ...]) -> kinetics.
         agent_id, name, regions, c.draws.normal, uptake_split=split, retained=c.case.daughters.retained
     )
     _use_daughters(c, agent_id, made)
+    c.book.cite(*made.sources)
+    if c.freed_are_lost:
+        return replace(made, uptake={symbol: {} for symbol in made.uptake})
     return made
 
 

@@ -139,11 +139,15 @@ def patient() -> Case:
     return case.model_copy(update={"options": case.options.model_copy(update={"samples": 1})})
 
 
+def _measured() -> Any:
+    """The measured curves of the example (`MeasuredKinetics`)."""
+    return patient().kinetics
+
+
 def left_kidney(model: str = "uptake_clearance", point: int | None = None) -> Curve:
     """Fit of the patient's left kidney, unweighted; one point of it for the single-time-point rules."""
-    kinetics = patient().kinetics
-    times = np.array(getattr(kinetics, "times_h"))  # noqa: B009
-    activity = np.array(getattr(kinetics, "regions")["kidney_left"].activity_MBq)  # noqa: B009
+    times = np.array(_measured().times_h, dtype=float)
+    activity = np.array(_measured().regions["kidney_left"].activity_MBq, dtype=float)
     if point is not None:
         times, activity = times[point : point + 1], activity[point : point + 1]
     return fit_curve(times, activity, nuclide="Lu-177", model=model)
@@ -154,8 +158,8 @@ def kidney_tia(model: str = "uptake_clearance") -> float:
     return left_kidney(model).time_integrated_activity_MBq_h
 
 
-def kidney_tia_ratio(model: str, reference_MBq_h: float, point: float = -1) -> float:
-    """Time-integrated activity of another model over the published one."""
+def kidney_tia_ratio(model: str, reference_MBq_h: float, point: float = -1, label: str = "") -> float:
+    """Time-integrated activity of another model over the published one; the label is for the reader only."""
     curve = left_kidney(model, int(point) if point >= 0 else None)
     return curve.time_integrated_activity_MBq_h / reference_MBq_h
 
@@ -177,10 +181,9 @@ def kidney_parameter(which: str) -> float:
 
 def kidney_dose_per_activity(density_g_per_mL: float) -> float:
     """Self dose of the left kidney per administered activity, Gy/GBq, mass = mean CT volume times this density."""
-    kinetics = patient().kinetics
-    volume_mL = float(np.mean(getattr(kinetics, "regions")["kidney_left"].volume_mL))  # noqa: B009
+    volume_mL = float(np.mean(_measured().regions["kidney_left"].volume_mL))
     s = self_s_value("Lu-177", volume_mL * density_g_per_mL, "kidney")
-    return s * kidney_tia() * DECAYS_PER_MBQ_H / (float(getattr(kinetics, "administered_activity")) * 1e-3)  # noqa: B009
+    return s * kidney_tia() * DECAYS_PER_MBQ_H / (float(_measured().administered_activity_MBq) * 1e-3)
 
 
 @functools.cache
