@@ -60,6 +60,8 @@ def _called() -> int:
         code = command.main(prog_name="alphatwin", standalone_mode=False)
     except typer.Abort:
         raise KeyboardInterrupt from None
+    except SystemExit:  # what typer makes of a pipe that was closed
+        raise BrokenPipeError from None
     except usage_error as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(getattr(error, "ctx").get_help())  # noqa: B009
@@ -260,7 +262,7 @@ def _list(kind: str | None, as_json: bool) -> None:
         counts = {k: len(_rows(k)) for k in _KINDS}
         print(json.dumps(counts, indent=2) if as_json else "\n".join(f"{k:10s}{n:5d}" for k, n in counts.items()))
         if not as_json:
-            print("\nList one kind with `alphatwin list KIND`, see one entry with `alphatwin show NAME`.")
+            print("\n`alphatwin list KIND` lists one kind, `alphatwin show NAME` shows one entry.")
         return
     kind = _PLURALS.get(kind.casefold(), kind.casefold())
     if kind not in _KINDS:

@@ -117,6 +117,8 @@ A sievert carries a radiation weight inside; RBE is applied by alphatwin, once, 
         given = f"the unit {unit!r}" if unit else "no unit"
         hint = suggestion(unit, allowed) if unit else ""
         raise UnitError(f"{at}{text!r} has {given}; {_a(kind)} is given in {listing}. {hint}".rstrip())
+    if unit == "%" and to_unit == "1":
+        return number / 100.0  # by a factor 0.01, 95 % would become 0.9500000000000001
     ureg = _registry()
     value = float(ureg.Quantity(number, _pint_name(unit)).to(_pint_name(to_unit)).magnitude)
     if not math.isfinite(value) or (value == 0) != (number == 0):

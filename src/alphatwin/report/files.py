@@ -110,12 +110,12 @@ def open_result(path: str | pathlib.Path) -> xr.Dataset:
 
 
 def check_writable(parent: str | pathlib.Path, name: str) -> None:
-    """Refuse, before any work, a place where the result could not be written.
+    """Refuse, before any work, a place where the result could not be written; makes nothing.
 
     Raises
     ------
     OutputError
-        The folder does not exist and cannot be made, is a file, or is read-only.
+        The place is a file, or the nearest existing folder above it is read-only or full.
     """
     place = pathlib.Path(parent)
     target = place / name
@@ -123,13 +123,16 @@ def check_writable(parent: str | pathlib.Path, name: str) -> None:
         raise OutputError(
             f"{target} is a file, and the results want a folder of that name; choose another place with --out."
         )
+    above = next(p for p in (place, *place.absolute().parents) if p.exists())
+    if not above.is_dir():
+        raise OutputError(f"{above} is a file, not a folder; choose another place with --out.")
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=place):
+        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=above):
             pass
     except OSError as error:
+        reason = _reason(error)
         raise OutputError(
-            f"Results cannot be written to {place}: {_reason(error)}. Choose another place with --out."
+            f"Results cannot be written to {place}: {reason}. Choose another place with --out."
         ) from error
 
 
@@ -140,30 +143,35 @@ def _reason(error: OSError) -> str:
 
 
 def write(report: Report, parent: pathlib.Path) -> pathlib.Path:
-    """Write the three files; each appears whole or not at all."""
+    """Write the three files; each appears whole or not at all, and a failure takes back what was made."""
     name = report.case.case
     check_writable(parent, name)
     target = parent / name
-    made_here = not target.exists()
-    scratch = pathlib.Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
+    made = [p for p in (target, parent, *parent.absolute().parents) if not p.exists()]
+    scratch: pathlib.Path | None = None
     try:
+        parent.mkdir(parents=True, exist_ok=True)
+        scratch = pathlib.Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
         (scratch / "report.html").write_text(report.html(), encoding="utf-8")
-        (scratch / "summary.json").write_text(
-            json.dumps(report.summary(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-        )
+        text = json.dumps(report.summary(), indent=2, ensure_ascii=False, allow_nan=False)
+        (scratch / "summary.json").write_text(text + "\n", encoding="utf-8")
         _write_netcdf(dataset(report), scratch / "result.nc")
         target.mkdir(exist_ok=True)
         for file in FILES:
             os.replace(scratch / file, target / file)
-    except OSError as error:
-        if made_here:
+    except BaseException as error:  # Ctrl-C too: whatever was made here goes
+        if target in made:
+            shutil.rmtree(target, ignore_errors=True)
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+        for folder in made:
             with contextlib.suppress(OSError):
-                target.rmdir()
-        raise OutputError(
-            f"The results could not be written to {target}: {_reason(error)}. Nothing half-written was left."
-        ) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+                folder.rmdir()
+        if isinstance(error, OSError):
+            told = f"The results could not be written to {target}: {_reason(error)}. Nothing half-written was left."
+            raise OutputError(told) from error
+        raise
+    shutil.rmtree(scratch, ignore_errors=True)
     return target
 
 

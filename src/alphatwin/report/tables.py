@@ -207,7 +207,7 @@ def text(report: Report) -> str:
     """The answer for a terminal, at most 80 columns wide."""
     import textwrap
 
-    lines = [report.case.title or report.case.case, *textwrap.wrap(asked(report), 80), ""]
+    lines = [*textwrap.wrap(report.case.title or report.case.case, 80), *textwrap.wrap(asked(report), 80), ""]
     head = f"{'region':14s}{'mass g':>8s}{'absorbed dose Gy':>26s}{'alpha':>6s}{'BED Gy':>26s}"
     lines += [head, "-" * len(head)]
     for name in report.course.regions:

@@ -12,6 +12,7 @@ from .. import __version__, catalog
 from .._jit import source_sha256
 from ..case import Case
 from ..draws import Draws
+from ..errors import CaseError, suggestion
 from ..physics import nuclide as nuclide_of
 from ..report import Provenance, Report
 from ._account import evaluate
@@ -62,6 +63,7 @@ def run(case: Case, progress: Progress = lambda stage: None) -> Report:
     >>> round(dose["mean"], 1)  # Gy
     2.6
     """
+    _check_retained(case)
     progress("fitting curves")
     curves = fit_curves(case)
     progress("propagating uncertainty")
@@ -73,7 +75,7 @@ def run(case: Case, progress: Progress = lambda stage: None) -> Report:
     progress("moving one input at a time")
     moved, centre = one_at_a_time(case, curves, tuple(draws.names), tissue)
     progress("trying other choices")
-    alternatives = other_choices(case, curves, tissue, centre)
+    alternatives = other_choices(case, curves, tissue, float(point.answer(tissue)[0]))
     return Report(
         case=case,
         course=main.course,
@@ -93,6 +95,17 @@ def run(case: Case, progress: Progress = lambda stage: None) -> Report:
         inputs=context.book.inputs,
         provenance=_provenance(context, main),
     )
+
+
+def _check_retained(case: Case) -> None:
+    """Retained fractions given in a case must be of daughters of the treatment's nuclide."""
+    chain = nuclide_of(catalog.agent(case.treatment.agent).nuclide).chain
+    for name in case.daughters.retained:
+        if name not in chain[1:]:
+            listed = f"Daughters: {', '.join(chain[1:])}." if chain[1:] else f"{chain[0]} has no radioactive daughters."
+            raise CaseError(
+                f"daughters.retained.{name}: not a daughter of {chain[0]}. {suggestion(name, chain[1:])}{listed}"
+            )
 
 
 def _gaps(context: Context) -> tuple[str, ...]:

@@ -61,6 +61,12 @@ def _prior_rows(
 ) -> dict[str, list[biology.LedgerRow]]:
     """Ledger rows of earlier therapy, oldest first."""
     rows: dict[str, list[biology.LedgerRow]] = {t: [] for t in tissues}
+    counted = {*tissues, *("kidneys" for t in tissues if t.startswith("kidney_"))}
+    for item in c.case.prior_therapy:
+        for name in sorted(set(item.dose) - counted):
+            c.book.say(
+                f"Earlier dose to {name} is not counted: the case has no ledger for it. Give limits.{name} for one."
+            )
     for item in sorted(c.case.prior_therapy, key=lambda p: -p.ended_h):
         when = f"ended {_ago(item.ended_h)} ago"
         if isinstance(item, ExternalBeam):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -100,22 +101,22 @@ def _chains() -> Iterator[ClosedForm]:
     for parent, daughter, times in pairs:
         for t in times:
             yield make(f"{parent} to {daughter}, {t:g} h: activity", "1",
-                       lambda p=parent, d=daughter, t=t: two_members(p, d, t), "two members")  # type: ignore[misc]  # fmt: skip
+                       partial(two_members, parent, daughter, t), "two members")  # fmt: skip
     for name, hours in (("Ac-225", 240.0), ("Lu-177", 168.0), ("Pb-212", 24.0), ("At-211", 7.0)):
         yield make(f"{name}: decays of 1 MBq in {hours:g} h", "1",
-                   lambda n=name, h=hours: decays_of_parent(n, h), "A0 (1 - exp(-lt))/l")  # type: ignore[misc]  # fmt: skip
-    for parent, daughter, hours in (("Pb-212", "Bi-212", 60.0), ("Th-227", "Ra-223", 20000.0)):
+                   partial(decays_of_parent, name, hours), "A0 (1 - exp(-lt))/l")  # fmt: skip
+    for parent, daughter, hours in (("Pb-212", "Bi-212", 60.0), ("Th-227", "Ra-223", 60000.0)):
         yield make(f"{parent}, late: {daughter} over parent", "1",
-                   lambda p=parent, d=daughter, h=hours: transient_equilibrium(p, d, h), "b l2/(l2 - l1)")  # type: ignore[misc]  # fmt: skip
+                   partial(transient_equilibrium, parent, daughter, hours), "b l2/(l2 - l1)")  # fmt: skip
     members = (("Ac-225", "Bi-213"), ("Ac-225", "Pb-209"), ("Ac-225", "Tl-209"), ("Ra-223", "Pb-211"),
                ("Pb-212", "Bi-212"), ("Pb-212", "Tl-208"), ("Th-227", "Bi-211"))  # fmt: skip
     for parent, member in members:
         yield make(f"{parent}, 100 h: atoms of {member}", "1",
-                   lambda p=parent, m=member: atom_balance(p, m, 100.0), "made = decayed + left")  # type: ignore[misc]  # fmt: skip
+                   partial(atom_balance, parent, member, 100.0), "made = decayed + left")  # fmt: skip
     for agent, parent, member in (("ac225-dotatate", "Ac-225", "Bi-213"), ("ac225-dotatate", "Ac-225", "Pb-209"),
                                   ("pb212-dotamtate", "Pb-212", "Tl-208")):  # fmt: skip
         yield make(f"{parent} course, free {member}: all decays", "1",
-                   lambda a=agent, p=parent, m=member: free_daughter_budget(a, p, m), "in regions + excreted")  # type: ignore[misc]  # fmt: skip
+                   partial(free_daughter_budget, agent, parent, member), "in regions + excreted")  # fmt: skip
 
 
 # --- spheres ---------------------------------------------------------------------------------------------------------
@@ -136,7 +137,7 @@ def alpha_sphere(energy_MeV: float, radius_um: float) -> tuple[float, float]:
 
 
 def photon_small_sphere(energy_MeV: float, mass_g: float) -> tuple[float, float]:
-    """phi -> 3/4 (mu_en/rho) R rho: mean chord through a sphere from a point inside, nothing scattered back."""
+    """phi -> 3/4 (mu_en/rho) R rho: 3/4 R is the mean way out from a point inside, nothing scattered back."""
     water = medium("water")
     radius = (3.0 * mass_g / (4.0 * math.pi * water.density_g_per_cm3)) ** (1 / 3) * water.density_g_per_cm3
     expected = 0.75 * float(water.mass_energy_absorption(energy_MeV)) * radius
@@ -147,7 +148,7 @@ def local_self_dose(name: str, mass_g: float, radiations: tuple[str, ...]) -> tu
     """Energy per decay over mass, mGy/(MBq h), and ours."""
     unit = DECAYS_PER_MBQ_H * 1e3
     energy = sum(nuclide(name).energy_MeV(r) for r in radiations)
-    s = self_s_values({"kidneys": RegionMass(mass_g, "kidney")}, [name]).s.sel(radiation=list(radiations))
+    s = self_s_values({"kidneys": RegionMass(np.array([mass_g]), "kidney")}, [name]).s.sel(radiation=list(radiations))
     return energy * JOULE_PER_MEV / (mass_g * 1e-3) * unit, float(s.sum()) * unit
 
 
@@ -173,8 +174,8 @@ def escape_bound(name: str, mass_g: float, radiations: tuple[str, ...]) -> float
 def _spheres() -> Iterator[ClosedForm]:
     for energy, radius in ((5.8, 70.0), (5.8, 300.0), (7.07, 100.0), (8.376, 100.0), (8.376, 1000.0), (8.785, 3000.0)):
         yield ClosedForm(
-            "spheres", f"water sphere {radius:g} um, alpha {energy:g} MeV: phi", "1",
-            lambda e=energy, r=radius: alpha_sphere(e, r), 1e-3,  # type: ignore[misc]
+            "spheres", f"water {radius:g} um, alpha {energy:g} MeV: phi", "1",
+            partial(alpha_sphere, energy, radius), 1e-3,
             "0.1 %: ranges of the table are good to their five digits; the last 1 keV of each track is local",
             "charlton1962", "straight tracks, 1 - 3/4 <u> + <u^3>/16",
         )  # fmt: skip
@@ -182,19 +183,23 @@ def _spheres() -> Iterator[ClosedForm]:
         mass = 2e-6
         mu = float(medium("water").mass_attenuation(energy)) * (3.0 * mass / (4.0 * math.pi)) ** (1 / 3)
         yield ClosedForm(
-            "spheres", f"water sphere 2 ug, photon {energy:g} MeV: phi", "1",
-            lambda e=energy: photon_small_sphere(e, 2e-6), 2.0 * mu,  # type: ignore[misc]
+            "spheres", f"water 2 ug, photon {energy:g} MeV: phi", "1",
+            partial(photon_small_sphere, energy, 2e-6), 2.0 * mu,
             "the first term that is left out is of the order of mu R; twice that", "case1953", "3/4 mu_en R",
         )  # fmt: skip
     charged = ("alpha", "recoil", "electron")
-    for name, radiations, label in (("Lu-177", ("electron",), "electrons"), ("Ac-225", charged, "alone, charged"),
-                                    ("Bi-213", charged, "alone, charged")):  # fmt: skip
+    for name, radiations in (("Lu-177", ("electron",)), ("Ac-225", charged), ("Bi-213", charged)):
         yield ClosedForm(
-            "spheres", f"{name} {label}, kidney 310 g: self dose", "mGy/(MBq h)",
-            lambda n=name, r=radiations: local_self_dose(n, 310.0, r), escape_bound(name, 310.0, radiations),  # type: ignore[misc]
-            "what can leave the sphere at most: 3/4 range/R of every line, and bremsstrahlung", "mird21",
-            "energy per decay over mass", "energies of ICRP-107; all energy absorbed",
-        )  # fmt: skip
+            "spheres",
+            f"kidney 310 g, {name}: self dose",
+            "mGy/(MBq h)",
+            partial(local_self_dose, name, 310.0, radiations),
+            escape_bound(name, 310.0, radiations),
+            "what can leave the sphere at most: 3/4 range/R of every line, and bremsstrahlung",
+            "mird21",
+            "energy per decay over mass",
+            f"charged particles ({', '.join(radiations)}) of the nuclide alone; energies of ICRP-107",
+        )
 
 
 # --- kinetics --------------------------------------------------------------------------------------------------------
@@ -244,21 +249,21 @@ def chain_in_place(parent: str, member: str) -> tuple[float, float]:
 
 def _kinetics() -> Iterator[ClosedForm]:
     for x in (0.75, 1.0, 1.5, 2.0, 2.5):
-        yield ClosedForm("kinetics", f"Haenscheid rule at {x:g} T_eff over truth", "1", lambda x=x: hanscheid_at(x),  # type: ignore[misc]
+        yield ClosedForm("kinetics", f"Hänscheid at {x:g} T_eff / truth", "1", partial(hanscheid_at, x),
                          1e-12, _DOUBLE, "hanscheid2018teff", "2 x 2^-x for one exponential")  # fmt: skip
     for t in (4.0, 24.0, 96.0):
-        yield ClosedForm("kinetics", f"Madsen rule at {t:g} h, T_eff 60 h", "MBq h", lambda t=t: madsen_at(t),  # type: ignore[misc]
+        yield ClosedForm("kinetics", f"Madsen at {t:g} h, T_eff 60 h", "MBq h", partial(madsen_at, t),
                          1e-12, _DOUBLE, "madsen2018stp", "A0/k for the population's own half-life")  # fmt: skip
     for model in ("mono", "uptake_clearance"):
-        yield ClosedForm("kinetics", f"{model}, exact points: TIA", "MBq h", lambda m=model: fit_of_exact_points(m),  # type: ignore[misc]
+        yield ClosedForm("kinetics", f"{model}, exact: TIA", "MBq h", partial(fit_of_exact_points, model),
                          1e-5, "the fit stops when its steps fall below 1e-8; the integral follows to 1e-5",
                          "glatting2007", "sum of a/r")  # fmt: skip
     for to in ("Ac-225", "Pb-212", "Bi-213"):
-        yield ClosedForm("kinetics", f"Lu-177 curve translated to {to}: TIA", "MBq h", lambda n=to: translated(n),  # type: ignore[misc]
+        yield ClosedForm("kinetics", f"Lu-177 curve as {to}: TIA", "MBq h", partial(translated, to),
                          1e-10, _DOUBLE, "mird21", "A0/(r - l_Lu + l_new)")  # fmt: skip
     for parent, member in (("Ac-225", "Bi-213"), ("Pb-212", "Po-212"), ("Ra-223", "Tl-207")):
         yield ClosedForm("kinetics", f"{parent} in place: decays of {member}", "1",
-                         lambda p=parent, m=member: chain_in_place(p, m), 1e-10, _DOUBLE, "bateman1910",  # type: ignore[misc]
+                         partial(chain_in_place, parent, member), 1e-10, _DOUBLE, "bateman1910",
                          "branching to the member")  # fmt: skip
 
 
@@ -318,25 +323,25 @@ def _biology() -> Iterator[ClosedForm]:
 
     for effective, repair in ((0.76, 1.5), (10.0, 2.8), (49.2, 2.8), (77.0, 1.5), (160.0, 0.25)):
         yield make(f"G, T_eff {effective:g} h, T_rep {repair:g} h", "1",
-                   lambda e=effective, r=repair: g_one_exponential(e, r), "dale1985", "T_rep/(T_rep + T_eff)")  # type: ignore[misc]  # fmt: skip
+                   partial(g_one_exponential, effective, repair), "dale1985", "T_rep/(T_rep + T_eff)")  # fmt: skip
     for uptake in (0.5, 2.0, 5.0):
-        yield make(f"G, uptake {uptake:g} h, clearance 40 h, T_rep 1.5 h", "1",
-                   lambda u=uptake: g_uptake(40.0, u, 1.5), "dale1996", "term by term")  # type: ignore[misc]  # fmt: skip
+        yield make(f"G, {uptake:g} h in, 40 h out, T_rep 1.5 h", "1",
+                   partial(g_uptake, 40.0, uptake, 1.5), "dale1996", "term by term")  # fmt: skip
     for hours in (1.0, 10.0, 100.0):
-        yield make(f"G, constant rate for {hours:g} h, T_rep 2.8 h", "1",
-                   lambda h=hours: g_constant_rate(h, 2.8), "lea1942", "2 (x - 1 + exp(-x))/x^2")  # type: ignore[misc]  # fmt: skip
+        yield make(f"G, constant for {hours:g} h, T_rep 2.8 h", "1",
+                   partial(g_constant_rate, hours, 2.8), "lea1942", "2 (x - 1 + exp(-x))/x^2")  # fmt: skip
     for effective in (0.76, 49.2):
         yield ClosedForm("biology", f"G of a curve in points, T_eff {effective:g} h", "1",
-                         lambda e=effective: g_curve(e, 2.8), 1e-6,  # type: ignore[misc]
+                         partial(g_curve, effective, 2.8), 1e-6,
                          "1e-6: straight lines between 20 000 points err by their curvature, (r h)^2/12", "lea1942",
                          "T_rep/(T_rep + T_eff)")  # fmt: skip
     for dose in (2.0, 23.0):
-        yield make(f"BED of {dose:g} Gy, T_eff 49.2 h", "Gy", lambda d=dose: bed_one_exponential(d, 49.2),  # type: ignore[misc]
+        yield make(f"BED of {dose:g} Gy, T_eff 49.2 h", "Gy", partial(bed_one_exponential, dose, 49.2),
                    "dale1996", "D (1 + G D/(alpha/beta))")  # fmt: skip
     for dose in (0.1, 3.0, 30.0):
-        yield make(f"RBE of {dose:g} Gy of alphas", "1", lambda d=dose: rbe_quadratic(d), "dale1999",  # type: ignore[misc]
+        yield make(f"RBE of {dose:g} Gy of alphas", "1", partial(rbe_quadratic, dose), "dale1999",
                    "root of the quadratic equation")  # fmt: skip
-    yield ClosedForm("biology", "BED of 10 Gy in a million fractions", "Gy", lambda: many_small_fractions(10.0), 1e-5,
+    yield ClosedForm("biology", "BED of 10 Gy, a million fractions", "Gy", partial(many_small_fractions, 10.0), 1e-5,
                      "closed form: D/n/(alpha/beta) = 4e-6 is left", "fowler1989", "BED -> D")  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from .. import catalog
-from ..errors import CatalogError, missing
+from ..errors import CatalogError, suggestion
 from ._quantities import CALLS
 from ._rows import Row
 
@@ -31,6 +31,7 @@ class Tolerance(catalog.Entry):
     relative: float = Field(default=0.0, ge=0)
     coverage: float = Field(default=0.0, ge=0)
     reason: str = ""
+    source: str = Field(default="", description="where the reason comes from, if not from the source of the value")
 
     @model_validator(mode="after")
     def _has_a_reason(self) -> Tolerance:
@@ -72,9 +73,13 @@ class Comparison(catalog.Cited):
     def _lines_fit(self) -> Comparison:
         for line in self.values:
             if len(line) != len(self.columns) + 1:
-                raise ValueError(f"line {list(line)} has {len(line)} items; {len(self.columns)} columns and a value are meant")
+                raise ValueError(
+                    f"line {list(line)} has {len(line)} items; {len(self.columns)} columns and a value are meant"
+                )
             if not isinstance(line[-1], str):
-                raise ValueError(f"line {list(line)}: write the published value in quotes, with the digits of the source")
+                raise ValueError(
+                    f"line {list(line)}: write the published value in quotes, with the digits of the source"
+                )
             try:
                 value = Decimal(line[-1])
             except InvalidOperation:
@@ -105,6 +110,7 @@ class Planned:
         self._comparison, self._printed = comparison, str(line[-1])
         try:
             self.quantity = comparison.quantity.format(**self._arguments)
+            self._unit = comparison.unit.format(**self._arguments)
         except (KeyError, ValueError) as error:
             raise CatalogError(
                 f"Validation, {group}: {comparison.quantity!r} cannot be filled with {', '.join(self._arguments)}."
@@ -116,8 +122,8 @@ class Planned:
         published = float(self._printed)
         half_width = c.tolerance.half_width(self._printed, self._u)
         return Row(
-            self.group, self.quantity, published, c.unit, float(CALLS[c.call](**self._arguments)),
-            half_width / abs(published), c.tolerance.text, c.source, c.locator, c.verified, c.note, self._printed,
+            self.group, self.quantity, published, self._unit, float(CALLS[c.call](**self._arguments)),
+            half_width / abs(published), c.tolerance.text, c.source, c.locator, c.verified, c.note, self._printed, c.tolerance.source,
         )  # fmt: skip
 
 
@@ -144,7 +150,11 @@ def load(group: str) -> Comparisons:
         raise CatalogError(f"Catalogue file {where} holds the id {entry.id!r}; the two must agree.")
     for comparison in entry.comparisons:
         if comparison.call not in CALLS:
-            raise missing("call", comparison.call, CALLS)
+            raise CatalogError(
+                f"Catalogue file {where} has no call {comparison.call!r}. {suggestion(comparison.call, CALLS)}"
+            )
+        if comparison.tolerance.source:
+            catalog.source(comparison.tolerance.source)
         if not all(math.isfinite(float(line[-1])) for line in comparison.values):
             raise CatalogError(f"Catalogue file {where}, {comparison.quantity!r}: a published value is too large.")
     return entry

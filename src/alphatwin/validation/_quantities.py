@@ -80,20 +80,22 @@ def chain_energy(name: str, radiation: str) -> float:
     return nuclide(name, overrides=False).energy_MeV(radiation, chain=True)
 
 
-def chain_energy_within(name: str, radiation: str, duration_h: float) -> float:
-    """The same while a time lasts: energy of all members' decays per decay of the parent, MeV."""
+def chain_energy_within(name: str, radiation: str, duration_h: float, members: str) -> float:
+    """The same while a time lasts, from the members named ("A and B"): MeV per decay of the head."""
     done = decays({name: 1.0}, duration_h, overrides=False)
     per_parent = done / done.sel(nuclide=name)
-    members = [str(n) for n in done["nuclide"].values]
-    return sum(float(per_parent.sel(nuclide=m)) * nuclide(m, overrides=False).energy_MeV(radiation) for m in members)
+    return sum(
+        float(per_parent.sel(nuclide=m)) * nuclide(m, overrides=False).energy_MeV(radiation)
+        for m in members.split(" and ")
+    )
 
 
 def photon_yield(name: str, energy_keV: float) -> float:
     """Photons of the line nearest to an energy, percent of decays."""
     lines = nuclide(name).emissions("photon")
     lines = lines[lines["kind"] == "gamma"]
-    nearest = (lines["energy_MeV"] * 1e3 - energy_keV).abs().idxmin()
-    return 100.0 * float(lines["yield_per_decay"][nearest])
+    nearest = int(np.argmin(np.abs(lines["energy_MeV"].to_numpy(dtype=float) * 1e3 - energy_keV)))
+    return 100.0 * float(lines["yield_per_decay"].to_numpy(dtype=float)[nearest])
 
 
 def branching(name: str, to: str) -> float:
@@ -122,9 +124,9 @@ def sphere_fraction(radiation: str, energy_MeV: float, radius_cm: float) -> floa
     return float(sphere_absorbed_fraction(radiation, energy_MeV, water_sphere_g(radius_cm), "water"))
 
 
-def self_s_value(name: str, mass_g: float, medium: str = "soft-tissue") -> float:
+def self_s_value(name: str, mass_g: float, material: str = "soft-tissue") -> float:
     """Self dose per decay of a sphere, all radiations, Gy."""
-    return float(self_s_values({"tumour_1": RegionMass(mass_g, medium)}, [name]).s.sum())
+    return float(self_s_values({"tumour_1": RegionMass(np.array([mass_g]), material)}, [name]).s.sum())
 
 
 # --- the real patient ------------------------------------------------------------------------------------------------

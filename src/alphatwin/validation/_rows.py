@@ -5,11 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import DomainError
 
-__all__ = ["Row"]
+__all__ = ["GROUPS", "Row"]
+
+GROUPS: Mapping[str, str] = MappingProxyType(
+    {
+        "physics": "stopping power, range, attenuation (water if not named)",
+        "nuclides": "half-lives, emissions, chain sums",
+        "chains": "decay chains and free daughters",
+        "spheres": "self dose of spheres",
+        "kinetics": "time-activity curves; a real patient's kidney",
+        "biology": "protraction, BED, EQD2, RBE, complication",
+        "case": "the example case, whole run",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,8 @@ class Row:
     tolerance : float
         Largest allowed |ours / published - 1|, argued from the source.
     tolerance_reason : str
+    tolerance_source : str
+        Key in the bibliography where the reason rests on another source; often empty.
     source : str
         Key in the bibliography.
     locator : str
@@ -63,10 +78,13 @@ class Row:
     verified: bool = True
     note: str = ""
     printed: str = ""
+    tolerance_source: str = ""
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.published) or self.published == 0:
-            raise DomainError(f"{self.quantity}: published value {self.published:g}; a relative difference needs one that is finite and not 0.")
+            raise DomainError(
+                f"{self.quantity}: published value {self.published:g}; a relative difference needs one that is finite and not 0."
+            )
         if not (math.isfinite(self.tolerance) and self.tolerance > 0):
             raise DomainError(f"{self.quantity}: tolerance {self.tolerance:g}; it is relative, finite and above 0.")
         if not self.tolerance_reason.strip():

@@ -7,23 +7,26 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from .. import catalog
-from ._rows import Row
+from ._rows import GROUPS, Row
 
 __all__ = ["WIDTH", "as_text", "report_text"]
 
 WIDTH = 80
-_QUANTITY = 44
-_HEAD = f"{'quantity, unit':{_QUANTITY}}{'published':>11}{'ours':>11}{'diff %':>7}{'tol %':>7}"
+_QUANTITY = 39
+_HEAD = f"{'quantity, unit':{_QUANTITY}}{'published':>11}{'ours':>11}{'diff %':>7}{'tol %':>7}{'pass':>5}"
 
 
-def _number(value: float, digits: int = 5) -> str:
-    text = f"{value:.{digits}g}"
+def _number(value: float, digits: int = 5, like: str = "") -> str:
+    """A short number, with an exponent where the number beside it has one."""
+    text = f"{value:.{digits - 1}e}" if "e" in like else f"{value:.{digits}g}"
     mantissa, e, exponent = text.partition("e")
     return f"{mantissa}e{int(exponent)}" if e else text
 
 
 def _percent(value: float, sign: bool = False) -> str:
     value *= 100.0
+    if abs(value) >= 1e4:
+        return _number(value, 1)
     if abs(value) < 5e-4:
         return "0" if sign or value == 0 else _number(value, 1)
     return f"{value:{'+' if sign else ''}.3f}" if abs(value) < 10 else f"{value:{'+' if sign else ''}.1f}"
@@ -34,22 +37,13 @@ def _label(row: Row) -> str:
 
 
 def _lines(row: Row) -> Iterator[str]:
-    numbers = f"{row.printed or _number(row.published):>11}{_number(row.ours):>11}"
+    numbers = f"{row.printed or _number(row.published):>11}{_number(row.ours, like=row.printed):>11}"
     numbers += f"{_percent(row.difference, sign=True):>7}{_percent(row.tolerance):>7}"
-    verdict = "" if row.passed else "MISS"
-    label = textwrap.wrap(_label(row), _QUANTITY - 1, subsequent_indent="  ", break_long_words=False)
-    yield from label[:-1]
-    if row.passed:
-        yield f"{label[-1]:{_QUANTITY}}{numbers}"
-    else:
-        yield f"{label[-1]:{_QUANTITY}}{numbers}".rstrip()
-        yield f"{verdict:>{WIDTH}}"
-
-
-def _titles() -> dict[str, str]:
-    from . import GROUPS
-
-    return dict(GROUPS)
+    unbroken = _label(row).removesuffix(row.unit) + row.unit.replace(" ", "\0") if row.unit != "1" else _label(row)
+    label = textwrap.wrap(unbroken, _QUANTITY - 1, subsequent_indent="  ", break_long_words=False)
+    *above, last = (line.replace("\0", " ") for line in label)
+    yield from above
+    yield f"{last:{_QUANTITY}}{numbers}{'ok' if row.passed else 'MISS':>5}"
 
 
 def _verdict(rows: Sequence[Row]) -> str:
@@ -64,7 +58,7 @@ def as_text(rows: Sequence[Row]) -> str:
     """
     out: list[str] = []
     for group, members in itertools.groupby(rows, key=lambda row: row.group):
-        title = _titles().get(group, "")
+        title = GROUPS.get(group, "")
         out += [f"{group}: {title}" if title else group, _HEAD, "-" * WIDTH]
         for row in members:
             out += _lines(row)
@@ -79,7 +73,7 @@ def as_text(rows: Sequence[Row]) -> str:
 
 
 def _sources(rows: Sequence[Row]) -> Iterator[str]:
-    for key in sorted({row.source for row in rows}):
+    for key in sorted({row.source for row in rows} | {row.tolerance_source for row in rows} - {""}):
         yield from textwrap.wrap(
             f"[{key}] {catalog.source(key).text}", WIDTH, subsequent_indent="  ", break_on_hyphens=False
         )
@@ -89,11 +83,12 @@ def report_text(rows: Sequence[Row]) -> str:
     """Every row with its source, place, tolerance and the reason for it, at most 80 columns wide."""
     out: list[str] = []
     for row in rows:
-        out.append(f"{row.group}: {_label(row)}")
+        out += textwrap.wrap(f"{row.group}: {_label(row)}", WIDTH)
         facts = (
             f"published {row.printed or _number(row.published, 9)}, ours {_number(row.ours, 9)}, difference "
             f"{_percent(row.difference, sign=True)} %: {'passed' if row.passed else 'MISS'}",
-            f"tolerance {_percent(row.tolerance)} %: {row.tolerance_reason}",
+            f"tolerance {_percent(row.tolerance)} %: {row.tolerance_reason}"
+            + (f" [{row.tolerance_source}]" if row.tolerance_source else ""),
             f"source [{row.source}], {row.locator}{'' if row.verified else '; not read in the source'}",
             row.note,
         )
