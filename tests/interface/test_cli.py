@@ -249,7 +249,7 @@ def test_version_is_quick_because_it_loads_nothing(alphatwin):
         (["run", "x.yaml", "--smaples", "3"], ["--smaples", "Did you mean --samples"]),
         (["run", "x.yaml", "--samples", "0"], ["--samples", "1"]),
         (["run", "x.yaml", "--samples", "1000001"], ["--samples", "100000"]),
-        (["run", "x.yaml", "--samples", "many"], ["--samples", "many"]),
+        (["run", "x.yaml", "--samples", "many"], ["--samples", "integer"]),
         (["run", "x.yaml", "--seed", "-1"], ["--seed"]),
         (["run", "x.yaml", "y.yaml"], ["y.yaml"]),
         (["run", "nowhere.yaml"], ["no file nowhere.yaml"]),

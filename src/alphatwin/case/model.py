@@ -271,10 +271,16 @@ def _numbers(value: object) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return [value]
     for i, v in enumerate(value if isinstance(value, list | tuple) else ()):
-        if isinstance(v, bool | str):
+        if v is None:
+            raise ValueError(
+                f"point {i + 1} is empty; write what was measured, or leave it out together with its time."
+            )
+        if isinstance(v, bool) or not isinstance(v, int | float):
             raise ValueError(
                 f"point {i + 1}, {short(v)}, is not a number; the unit stands in the key, so write plain numbers."
             )
+        if not math.isfinite(v):
+            raise ValueError(f"point {i + 1} is {v}, not a finite number; leave it out or give what was measured.")
     return value
 
 

@@ -222,18 +222,12 @@ _BOUNDS = {
 }
 
 
-_LISTS = ("activity_MBq", "times_h", "volume_mL", "sd_MBq")
-
-
 def _message(error: Any, name: str, line_of: Callable[[tuple[Any, ...]], str]) -> str:
     context = error.get("ctx", {})
     tagged = (*error["loc"], *context.get("place", ()))
     tagged = tuple(step for step in tagged if step != "[key]")
     location = (*tagged[:2], *tagged[3:]) if tagged[:1] == ("prior_therapy",) and len(tagged) > 2 else tagged
-    point = ""
-    if len(location) > 1 and isinstance(location[-1], int) and location[-2] in _LISTS:
-        location, point = location[:-1], f", point {location[-1] + 1}"
-    place = ".".join(map(_step, location)) + point
+    place = ".".join(map(_step, location))
     where = f"{name}{line_of(location)}, {place}" if location else name
     kind = error["type"]
     if kind == "extra_forbidden":
@@ -252,9 +246,7 @@ def _reason(error: Any, kind: str, context: Mapping[str, Any], tagged: tuple[Any
     if "error" in context:
         return str(context["error"])
     if kind == "finite_number" or (isinstance(given, float) and not math.isfinite(given)):
-        return f"{given} is not a finite number; leave the point out or give what was measured."
-    if given is None and isinstance(tagged[-1], int):
-        return "is empty; write what was measured, or leave it out together with its time."
+        return f"{given} is not a finite number."
     if given is None:
         return f"is empty. {_describe(tagged)}".rstrip()
     if kind in _BOUNDS:
