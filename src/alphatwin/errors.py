@@ -27,6 +27,9 @@ __all__ = [
 ]
 
 
+LISTED = ("agent", "nuclide", "medium", "anatomy", "tissue", "element", "fate", "source")  # by `alphatwin list`
+
+
 class AlphatwinError(Exception):
     """Base of every error that alphatwin raises on purpose; its message is meant for the user."""
 
@@ -70,13 +73,20 @@ def suggestion(asked: str, known: Iterable[str]) -> str:
 
 
 def missing(kind: str, asked: str, known: Iterable[str]) -> CatalogError:
-    """The error to raise when a catalogue name is unknown.
+    """The error to raise when a name is unknown: of the catalogue, or of what is at hand.
 
     Examples
     --------
+    >>> str(missing("region", "kidnay", ["kidneys", "liver"]))
+    "There is no region 'kidnay' here. Did you mean kidneys? Known: kidneys, liver."
     >>> str(missing("nuclide", "Ac225", ["Ac-225", "Lu-177"]))
     "No nuclide 'Ac225' in the catalogue. Did you mean Ac-225? List them with `alphatwin list nuclide`."
     """
-    return CatalogError(
-        f"No {kind} {asked!r} in the catalogue. {suggestion(asked, known)}List them with `alphatwin list {kind}`."
-    )
+    if kind in LISTED:
+        told = (
+            f"No {kind} {asked!r} in the catalogue. {suggestion(asked, known)}List them with `alphatwin list {kind}`."
+        )
+        return CatalogError(told)
+    names = [str(k) for k in known]
+    listing = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    return CatalogError(f"There is no {kind} {asked!r} here. {suggestion(asked, names)}Known: {listing or 'none'}.")

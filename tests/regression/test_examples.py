@@ -150,7 +150,6 @@ def test_in_place_every_daughter_decays_where_its_parent_did(example, name):
 
 
 @pytest.mark.parametrize("name", [AC225, PB212])
-@pytest.mark.parametrize("name", [AC225, PB212])
 def test_free_daughters_leave_the_sites_and_reach_the_kidneys(example, name):
     free, fixed = example(name), example(name, daughters="in_place")
 

@@ -1,13 +1,30 @@
 """A case file: what is read, and what is refused, where, with which help."""
 
 import copy
+import itertools
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from alphatwin.case import Case, load, schema
+from alphatwin.case import (
+    Case,
+    ExternalBeam,
+    LimitChoice,
+    MeasuredKinetics,
+    Patient,
+    PriorCourse,
+    RegionData,
+    Treatment,
+    load,
+    located,
+    schema,
+)
 from alphatwin.errors import CaseError
+from conftest import REPOSITORY
 
 GOOD = """\
 case: a-patient
@@ -53,13 +70,22 @@ def test_good_case_reads_units_at_the_border(tmp_path):
 
 def test_hash_follows_the_numbers_not_the_spacing(tmp_path):
     first = load(written(tmp_path, GOOD)).sha256()
-    assert load(written(tmp_path, GOOD.replace("  body_mass: 80 kg", "  body_mass:    80 kg   # as weighed"))).sha256() == first
+    assert (
+        load(written(tmp_path, GOOD.replace("  body_mass: 80 kg", "  body_mass:    80 kg   # as weighed"))).sha256()
+        == first
+    )
     assert load(written(tmp_path, GOOD.replace("80 kg", "81 kg"))).sha256() != first
 
 
 def test_per_kg_and_cap():
     data = YAML(typ="safe").load(GOOD)
-    data["treatment"] = {"agent": "pb212-dotamtate", "activity": "2.5 MBq/kg", "cap": "190 MBq", "cycles": 4, "interval": "8 weeks"}
+    data["treatment"] = {
+        "agent": "pb212-dotamtate",
+        "activity": "2.5 MBq/kg",
+        "cap": "190 MBq",
+        "cycles": 4,
+        "interval": "8 weeks",
+    }
     data["kinetics"]["agent"] = "lu177-dotatate"
     case = Case.from_mapping(data)
     assert case.treatment.activity.for_body_mass(80) == pytest.approx(200)
@@ -97,7 +123,7 @@ def test_per_kg_and_cap():
         (("  body_mass: 80 kg", "  body_mass: 0 kg"), ["body_mass", "above"]),
         (("  body_mass: 80 kg", "  anatomy: adult-mal"), ["anatomy", "adult-male"]),
         (("  times_h", "  model: byexp\n  times_h"), ["model", "byexp", "Allowed"]),
-        (("case: a-patient", "case: a-patient\ncase: b"), ["line 2", "duplicate"]),
+        (("case: a-patient", "case: a-patient\ncase: b"), ["line 2", "'case'", "second time"]),
         (("  regions:", " regions:"), ["line 10"]),
         (("case: a-patient", "case: a-patient\ndaughters: stay"), ["daughters", "free"]),
         (("case: a-patient", "case: a-patient\noptions: {samples: 0}"), ["options.samples"]),
@@ -135,7 +161,14 @@ def test_kidneys_cannot_count_twice():
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("", "empty"), ("# only a comment\n", "empty"), ("- a\n- b\n", "mapping"), ("just text", "mapping"), ("a: [1,\n", "line"), ("\tcase: x", "line 1")],
+    [
+        ("", "empty"),
+        ("# only a comment\n", "empty"),
+        ("- a\n- b\n", "mapping"),
+        ("just text", "mapping"),
+        ("a: [1,\n", "line"),
+        ("\tcase: x", "line 1"),
+    ],
 )
 def test_files_that_are_no_case(tmp_path, text, expected):
     assert expected in refusal(tmp_path, text)
@@ -165,26 +198,116 @@ def test_yaml_12_numbers(tmp_path):
     assert case.kinetics.regions["kidney_left"].activity_MBq == (100, 75, 25, 9)
 
 
+def units_below(node):
+    """Every unit in a piece of the schema, whatever nesting pydantic chose for an optional value."""
+    if isinstance(node, dict):
+        if "unit" in node:
+            yield node["unit"]
+        for below in node.values():
+            yield from units_below(below)
+    elif isinstance(node, list):
+        for below in node:
+            yield from units_below(below)
+
+
 def test_schema_lists_every_key_and_unit():
     made = schema()
     assert made["required"] == ["case", "treatment", "kinetics"]
-    assert made["$defs"]["Patient"]["properties"]["body_mass"]["unit"] == "kg"
-    assert set(made["properties"]) >= {"case", "patient", "treatment", "kinetics", "daughters", "prior_therapy", "limits", "options"}
+    assert list(units_below(made["$defs"]["Patient"]["properties"]["body_mass"])) == ["kg"]
+    assert set(made["properties"]) == {
+        "case", "title", "patient", "treatment", "kinetics", "daughters", "prior_therapy", "limits", "options",
+    }  # fmt: skip
+    for part in made["$defs"].values():
+        assert part.get("additionalProperties", False) is False
+
+
+def test_defaults_in_the_schema_are_what_a_file_may_hold():
+    """An editor fills defaults in: each must be text with a unit where the schema asks for one."""
+    checked = 0
+    for part in schema()["$defs"].values():
+        for name, prop in part["properties"].items():
+            if prop.get("type") == "string" and "default" in prop:
+                assert isinstance(prop["default"], str), name
+                checked += 1
+    assert checked >= 5
 
 
 def test_name_ends_in_the_unit_of_its_schema():
     suffix = {"MBq": "_MBq", "kg": "_kg", "g": "_g", "h": "_h", "Gy": "_Gy", "g/mL": "_g_per_mL"}
+    parts = schema()["$defs"]
     checked = 0
-    from alphatwin import case as module
-
-    for model in (module.Patient, module.Treatment, module.MeasuredKinetics, module.RegionData, module.LimitChoice):
+    for model in (Patient, Treatment, MeasuredKinetics, RegionData, LimitChoice, ExternalBeam, PriorCourse):
         for name, field in model.model_fields.items():
-            units = [m.json_schema["unit"] for m in field.metadata if hasattr(m, "json_schema")]
-            units += [m.json_schema["unit"] for a in getattr(field.annotation, "__args__", ()) for m in getattr(a, "__metadata__", ())
-                      if hasattr(m, "json_schema") and "unit" in m.json_schema]  # fmt: skip
-            for unit in units:
-                if unit in suffix:
+            for unit in units_below(parts[model.__name__]["properties"][field.alias or name]):
+                if unit in suffix and not name.endswith("dose"):
                     assert name.endswith(suffix[unit]), name
                     checked += 1
-    assert checked >= 8
-    assert math.isfinite(checked)
+    assert checked >= 12
+
+
+@pytest.mark.parametrize("file", sorted((REPOSITORY / "examples").glob("*.yaml")), ids=lambda f: f.stem)
+def test_examples_load_and_are_named_after_their_case(file):
+    case = load(file)
+    assert case.case == file.stem
+    assert Case.from_mapping(YAML(typ="safe").load(file.read_text())) == case
+    assert case.sha256() == load(file).sha256()
+
+
+def test_reprs_are_plain_and_options_are_frozen(tmp_path):
+    case = load(written(tmp_path, GOOD))
+    assert case.options.confidence == 0.95
+    assert case.options.samples == 1000
+    assert "confidence=0.95" in repr(case.options)
+    for part in (case, case.patient, case.treatment, case.kinetics, case.options):
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(part, next(iter(type(part).model_fields)), None)
+
+
+def test_no_alias_grows_without_end(tmp_path):
+    """Refused by counting, not by running: a kilobyte of YAML that stands for 10^9 values."""
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{n}: &{n} [{', '.join([f'*{p}'] * 10)}]" for p, n in itertools.pairwise("abcdefghi")]
+    assert "aliases" in refusal(tmp_path, "\n".join(lines))
+
+
+def test_message_of_a_later_stage_gets_its_line(tmp_path):
+    file = written(tmp_path, GOOD)
+    assert (
+        located(file, "kinetics.regions.kidney_left: wrong.")
+        == "case.yaml, line 11, kinetics.regions.kidney_left: wrong."
+    )
+    assert located(file, "kinetics.regions.nothing: wrong.").startswith("case.yaml, line 10, ")
+    assert located(file, "Something else.") == "case.yaml: Something else."
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-5, 10**6) | st.floats() | st.text(max_size=8) | st.sampled_from(["8 weeks", "7 GBq", "1 %"]),
+        lambda below: st.lists(below, max_size=3) | st.dictionaries(st.text(max_size=6) | st.integers(), below, max_size=3),
+        max_leaves=6,
+    ),
+    st.sampled_from(
+        [("case",), ("title",), ("patient",), ("patient", "body_mass"), ("treatment",), ("treatment", "activity"), ("treatment", "cycles"),
+         ("kinetics",), ("kinetics", "times_h"), ("kinetics", "regions"), ("kinetics", "regions", "kidney_left"),
+         ("kinetics", "regions", "kidney_left", "activity_MBq"), ("kinetics", "regions", "kidney_left", "volume_mL"),
+         ("daughters",), ("prior_therapy",), ("limits",), ("options",), ("options", "seed"), ("surprise",)]
+    ),
+)  # fmt: skip
+@settings(max_examples=150, deadline=None)
+def test_anything_anywhere_is_a_case_or_a_case_error(value, place):
+    data = YAML(typ="safe").load(GOOD)
+    here = data
+    for step in place[:-1]:
+        here = here.setdefault(step, {})
+    here[place[-1]] = value
+    try:
+        case = Case.from_mapping(data)
+    except CaseError as error:
+        message = str(error)
+    else:
+        message = "fine"
+        assert case.cycle_activity_MBq > 0
+        assert math.isfinite(case.body_mass_kg)
+    assert message
+    assert len(message) < 8000
+    assert "Input should" not in message

@@ -163,8 +163,9 @@ def next_activity(
     n = max(sizes, default=1)
     joint = np.min([np.broadcast_to(t.samples_MBq, (n,)) for t in per_tissue.values()], axis=0)
     capped_by = cap_label if cap < smallest else ""
+    median = min(min(t.median_MBq for t in per_tissue.values()), cap)
     return NextActivity(
-        activity_MBq_median=min(min(t.median_MBq for t in per_tissue.values()), cap),
+        activity_MBq_median=median,
         activity_MBq_at_confidence=min(smallest, cap),
         activity_MBq_all_limits=min(_lower_quantile(joint, 1.0 - confidence), cap),
         limiting_tissue=limiting,
@@ -172,7 +173,7 @@ def next_activity(
         capped_by=capped_by,
         confidence=confidence,
         remaining_cycles=int(remaining_cycles),
-        statement=_statement(tissues[limiting], per_tissue[limiting], limiting, confidence, cap, capped_by),
+        statement=_statement(tissues[limiting], per_tissue[limiting], limiting, confidence, cap, capped_by, median),
     )
 
 
@@ -192,7 +193,13 @@ def _allowed(budget: TissueBudget, confidence: float, cycles: int) -> TissueActi
 
 
 def _statement(
-    budget: TissueBudget, allowed: TissueActivity, tissue: str, confidence: float, cap: float, capped_by: str
+    budget: TissueBudget,
+    allowed: TissueActivity,
+    tissue: str,
+    confidence: float,
+    cap: float,
+    capped_by: str,
+    median_MBq: float,
 ) -> str:
     """One sentence for the report."""
     mixed = bool(np.any(np.asarray(budget.high_let_dose_Gy_per_MBq) > 0.0))
@@ -208,7 +215,7 @@ def _statement(
         return f"{_activity(cap)} per cycle, set by {capped_by}; {tissue} would allow {_activity(allowed.at_confidence_MBq)}."
     return (
         f"{_activity(allowed.at_confidence_MBq)} per cycle keeps {tissue} at or below {limit} with "
-        f"{100.0 * confidence:.4g} % confidence (median {_activity(allowed.median_MBq)})."
+        f"{100.0 * confidence:.4g} % confidence (median over samples, all limits: {_activity(median_MBq)})."
     )
 
 

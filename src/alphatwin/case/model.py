@@ -513,7 +513,7 @@ class Case(_Part):
             "kidney_right",
             "remainder",
         ]
-        named = [("limits", name) for name in self.limits]
+        named: list[tuple[str | int, ...]] = [("limits", name) for name in self.limits]
         named += [
             ("prior_therapy", i, p.type, "dose", name) for i, p in enumerate(self.prior_therapy) for name in p.dose
         ]

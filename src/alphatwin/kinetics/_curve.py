@@ -168,7 +168,7 @@ class Curve:
         diagonal = np.diagonal(self.covariance)
         return np.flatnonzero(np.isfinite(diagonal) & (diagonal > 0) & (self.parameters > 0))
 
-    def sample(self, scores: npt.ArrayLike) -> tuple[Array, Array]:
+    def sample(self, scores: npt.ArrayLike, *, keep_mean: bool = True, pick_member: bool = True) -> tuple[Array, Array]:
         """Curves drawn from the covariance of the fit.
 
         Parameters are drawn lognormal (median at the fit, log-sd ``sqrt(ln(1 + cv^2))``, the fit's correlations);
@@ -181,6 +181,11 @@ class Curve:
         ----------
         scores : array[sample, n_scores]
             Standard-normal scores; a row of zeros gives the fitted curve.
+        keep_mean : bool
+            False leaves the common factor out: for scores that are no sample (one moved at a time), and where the mean
+            is kept later, for another nuclide's integral.
+        pick_member : bool
+            False keeps an average the weighted sum of its members, each with its own scores.
 
         Returns
         -------
@@ -194,14 +199,16 @@ class Curve:
         z = np.asarray(scores, dtype=float)
         if z.ndim != 2 or z.shape[1] != self.n_scores:
             raise DomainError(f"scores has shape {z.shape}; this {self.model} curve takes (samples, {self.n_scores}).")
-        a, r = self._draw(z)
+        a, r = self._draw(z, pick_member)
+        if not keep_mean:
+            return a, r
         drawn = np.mean(np.sum(a / r, axis=1))
         return np.asarray(a * (self.time_integrated_activity_MBq_h / drawn)), r
 
-    def _draw(self, z: Array) -> tuple[Array, Array]:
+    def _draw(self, z: Array, pick_member: bool) -> tuple[Array, Array]:
         n = len(z)
         if self.members:
-            return self._draw_members(z)
+            return self._draw_members(z, pick_member)
         if self.form is None or self.n_scores == 0:
             a, r = self.exponentials()
             spread = np.ones((n, 1))
@@ -231,16 +238,16 @@ class Curve:
             a = a * (drawn / np.sum(a / r, axis=1))[:, None]
         return a, r
 
-    def _draw_members(self, z: Array) -> tuple[Array, Array]:
+    def _draw_members(self, z: Array, pick_member: bool) -> tuple[Array, Array]:
         from scipy.special import ndtr
 
         share = np.array(list(self.model_weights.values()))
         picked = np.minimum(np.searchsorted(np.cumsum(share), ndtr(z[:, 0])), len(share) - 1)
         mix = np.eye(len(share))[picked]
-        mix[~z.any(axis=1)] = share  # a row of zeros is the average itself
+        mix[~z.any(axis=1) if pick_member else slice(None)] = share  # a row of zeros is the average itself
         amplitudes, rates, at = [], [], 1
         for j, member in enumerate(self.members):
-            a, r = member.sample(z[:, at : at + member.n_scores])
+            a, r = member.sample(z[:, at : at + member.n_scores], keep_mean=pick_member)
             at += member.n_scores
             amplitudes.append(mix[:, j, None] * a)
             rates.append(r)

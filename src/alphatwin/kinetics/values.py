@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -136,6 +137,30 @@ class Kinetics:
             },
             attrs={"units": "MBq", "long_name": "activity"},
         )
+
+    def shared_out(self, region: str, shares: Mapping[str, float]) -> Kinetics:
+        """The activity of one region handed to others: `shares` sum to at most 1, what is left stays.
+
+        Raises
+        ------
+        DomainError
+            An unknown region, a negative share, or more than all of it.
+        """
+        unknown = [name for name in (region, *shares) if name not in self.regions]
+        total = sum(shares.values())
+        if unknown or region in shares or min(shares.values(), default=0.0) < 0 or total > 1 + 1e-12:
+            raise DomainError(
+                f"Sharing out {region} by {dict(shares)}: regions must be among {', '.join(self.regions)}, other than {region}, "
+                "and shares at least 0 and together at most 1."
+            )
+        amplitude = self.amplitude.copy()
+        source = self.amplitude.sel(region=region).values
+        for name, share in shares.items():
+            amplitude.loc[{"region": name}] = amplitude.sel(region=name).values + share * source
+        amplitude.loc[{"region": region}] = max(1.0 - total, 0.0) * source
+        if total > 1 - 1e-12:
+            amplitude = amplitude.sel(region=[name for name in self.regions if name != region])
+        return replace(self, amplitude=amplitude)
 
     def scaled(self, factor: float | npt.NDArray[np.float64]) -> Kinetics:
         """The same biodistribution for `factor` times the activity (a number, or one per sample)."""

@@ -55,12 +55,16 @@ def dataset(report: Report) -> xr.Dataset:
         if "sample" in plain.dims and plain.sizes["sample"] == 1 < n:
             plain = plain.isel(sample=np.zeros(n, dtype=int))
         made[name] = plain.rename(name)
+    made["cycle_activity"] = xr.DataArray(
+        np.asarray(c.cycle_activities_MBq),
+        dims="cycle",
+        attrs={"units": "MBq", "long_name": "administered activity of each cycle"},
+    )
     p = report.provenance
     attrs = {
         "title": report.case.title or report.case.case,
         "case": report.case.case,
         "agent": c.agent,
-        "cycle_activities_MBq": np.asarray(c.cycle_activities_MBq),
         "scope": "absorbed_dose, decays and amplitude are of the first cycle; bed, eqd2 and rbe_weighted_dose of the course",
         "software": p.software,
         "code_sha256": p.code_sha256,

@@ -63,6 +63,7 @@ def run(case: Case, progress: Progress = lambda stage: None) -> Report:
     >>> round(dose["mean"], 1)  # Gy
     2.6
     """
+    _check_agents(case)
     _check_retained(case)
     progress("fitting curves")
     curves = fit_curves(case)
@@ -71,7 +72,11 @@ def run(case: Case, progress: Progress = lambda stage: None) -> Report:
     context = Context(case, draws)
     main = evaluate(context, curves)
     point = evaluate(Context(case, Draws(1)), curves)
-    tissue = main.planned_limit.limiting_tissue if main.planned_limit is not None else main.course.regions[0]
+    tissue = (
+        main.planned_limit.limiting_tissue
+        if main.planned_limit is not None
+        else next(iter(main.ledgers), main.course.regions[0])
+    )
     progress("moving one input at a time")
     moved, centre = one_at_a_time(case, curves, tuple(draws.names), tissue)
     progress("trying other choices")
@@ -95,6 +100,17 @@ def run(case: Case, progress: Progress = lambda stage: None) -> Report:
         inputs=context.book.inputs,
         provenance=_provenance(context, main),
     )
+
+
+def _check_agents(case: Case) -> None:
+    """Curves of one agent may stand for another only when both seek the same target."""
+    measured, given = catalog.agent(case.measured_agent), catalog.agent(case.treatment.agent)
+    if measured.target != given.target:
+        alike = [name for name, agent in catalog.entries("agent").items() if agent.target == given.target]
+        raise CaseError(
+            f"kinetics.agent: {measured.id} binds to {measured.target}, {given.id} to {given.target}; the curves of one say nothing about "
+            f"the other. Curves of {', '.join(alike)} could stand for {given.id}."
+        )
 
 
 def _check_retained(case: Case) -> None:

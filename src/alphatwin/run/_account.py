@@ -31,6 +31,8 @@ def _limit(c: Context, tissue: str) -> biology.DoseLimit | None:
             value = getattr(chosen, f"{quantity}_Gy")
             if value is not None:
                 return biology.DoseLimit(value, quantity, "given in the case")
+    if not c.human:  # the catalogue's limits are those of patients
+        return None
     entry = catalog.tissue_of(tissue)
     if entry.id == "other" or not entry.limits:
         return None
@@ -45,43 +47,49 @@ def _limit(c: Context, tissue: str) -> biology.DoseLimit | None:
 
 
 def _ledger_tissues(c: Context, regions: tuple[str, ...]) -> tuple[str, ...]:
+    """Kidneys and marrow, and every region that a limit or an earlier dose of the case names."""
     wanted = [t for t in LEDGER_TISSUES if t in regions]
     if "kidneys" not in wanted:
         wanted = [r for r in ("kidney_left", "kidney_right") if r in regions] + wanted
-    for name in c.case.limits:
-        if name not in regions:
-            raise CaseError(f"limits.{name}: the case has no such region; it has {', '.join(regions)}.")
-        if name not in wanted:
+    named = {f"limits.{name}": name for name in c.case.limits}
+    for i, item in enumerate(c.case.prior_therapy):
+        named |= {f"prior_therapy.{i}.dose.{name}": name for name in item.dose}
+    for place, name in named.items():
+        covered = name in regions or (name == "kidneys" and any(t.startswith("kidney_") for t in wanted))
+        if not covered:
+            raise CaseError(
+                f"{place}: the case computes no dose to {name}, so nothing can be counted with it; it has {', '.join(regions)}. "
+                "Measure the region, or leave this out."
+            )
+        if name in regions and name not in wanted:
             wanted.append(name)
     return tuple(wanted)
 
 
 def _prior_rows(
-    c: Context, carrier: Mapping[str, Sampled], tissues: tuple[str, ...]
+    c: Context, curves: Mapping[str, kinetics.Curve], carrier: Mapping[str, Sampled], tissues: tuple[str, ...]
 ) -> dict[str, list[biology.LedgerRow]]:
-    """Ledger rows of earlier therapy, oldest first."""
+    """Ledger rows of earlier therapy, oldest first; a dose to both kidneys counts for each side."""
     rows: dict[str, list[biology.LedgerRow]] = {t: [] for t in tissues}
-    counted = {*tissues, *("kidneys" for t in tissues if t.startswith("kidney_"))}
-    for item in c.case.prior_therapy:
-        for name in sorted(set(item.dose) - counted):
-            c.book.say(
-                f"Earlier dose to {name} is not counted: the case has no ledger for it. Give limits.{name} for one."
-            )
     for item in sorted(c.case.prior_therapy, key=lambda p: -p.ended_h):
         when = f"ended {_ago(item.ended_h)} ago"
         if isinstance(item, ExternalBeam):
-            for name, value in item.dose.items():
-                for tissue in tissues:
-                    if name in (tissue, "kidneys" if tissue.startswith("kidney_") else tissue):
-                        ratio = tissue_parameters(c, tissue).alpha_beta_Gy
-                        what = f"external beam, {item.fractions} fractions"
-                        each = value / item.fractions
-                        rows[tissue].append(
-                            biology.external_beam(name, each, item.fractions, ratio, when=when, what=what)
-                        )
+            what = f"external beam, {item.fractions} fractions"
+            for tissue in tissues:
+                total = item.dose.get(tissue, item.dose.get(_pair_of(tissue)))
+                if total is not None:
+                    ratio = tissue_parameters(c, tissue).alpha_beta_Gy
+                    each = total / item.fractions
+                    rows[tissue].append(
+                        biology.external_beam(tissue, each, item.fractions, ratio, when=when, what=what)
+                    )
         else:
-            _prior_radionuclide(c, item, when, carrier, rows)
+            _prior_radionuclide(c, item, when, curves, carrier, rows)
     return rows
+
+
+def _pair_of(tissue: str) -> str:
+    return "kidneys" if tissue in ("kidney_left", "kidney_right") else tissue
 
 
 def _ago(hours: float) -> str:
@@ -90,33 +98,41 @@ def _ago(hours: float) -> str:
 
 
 def _prior_radionuclide(
-    c: Context, item: PriorCourse, when: str, carrier: Mapping[str, Sampled], rows: dict[str, list[biology.LedgerRow]]
+    c: Context,
+    item: PriorCourse,
+    when: str,
+    curves: Mapping[str, kinetics.Curve],
+    carrier: Mapping[str, Sampled],
+    rows: dict[str, list[biology.LedgerRow]],
 ) -> None:
-    """An earlier course: the dose given in the case, else from this patient's curves, else a published coefficient."""
+    """An earlier course: the dose given in the case, else from this patient's curves, else a published coefficient.
+
+    This patient's curves stand for the earlier agent only where both have the same target.
+    """
     each = item.activity.for_body_mass(c.case.body_mass_kg)
     size = f"{each / 1000:.3g} GBq" if each >= 1000 else f"{each:.3g} MBq"
     what = f"{item.cycles} x {size} {item.agent}"
-    own = course_of(c, item.agent, (each,) * item.cycles, carrier)
+    same = catalog.agent(item.agent).target == catalog.agent(c.case.measured_agent).target
+    own = course_of(c, item.agent, (each,) * item.cycles, curves, carrier) if same else None
     for tissue in rows:
-        side_of = "kidneys" if tissue.startswith("kidney_") else tissue
-        given = next((item.dose[name] for name in (tissue, side_of) if name in item.dose), None)
+        given = item.dose.get(tissue, item.dose.get(_pair_of(tissue)))
         if given is not None:
             per_cycle = np.full(c.draws.n, given * each)
             c.book.say(f"{what}: dose to {tissue} as given in the case.")
-        elif tissue in own.regions:
+        elif own is not None and tissue in own.regions:
             rows[tissue].append(own.effect.ledger_row(tissue, what, when))
-            c.book.say(
-                f"{what}: dose computed from the curves measured in this case, taken to hold for the earlier cycles."
-            )
+            c.book.say(f"{what}: dose from the curves measured in this case, taken to hold for the earlier cycles.")
             continue
         else:
-            published = _published_dose(c, item.agent, side_of)
+            published = _published_dose(c, item.agent, _pair_of(tissue))
             if published is None:
                 c.book.say(
-                    f"{what}: NO DOSE to {tissue} is known or published; the ledger counts it as ZERO. Give prior_therapy.dose."
+                    f"{what}: NO DOSE TO {tissue.upper()} IS KNOWN, measured or published; the ledger counts it as ZERO. Give "
+                    "prior_therapy.dose."
                 )
                 continue
             per_cycle = published * each
+            c.book.say(f"{what}: dose to {tissue} from a published mean, not from this patient.")
         rows[tissue].append(_row_of_dose(c, item, what, when, tissue, per_cycle, own))
 
 
@@ -133,13 +149,13 @@ def _published_dose(c: Context, agent_id: str, region: str) -> np.ndarray | None
 
 
 def _row_of_dose(
-    c: Context, item: PriorCourse, what: str, when: str, tissue: str, per_cycle: np.ndarray, own: Course
+    c: Context, item: PriorCourse, what: str, when: str, tissue: str, per_cycle: np.ndarray, own: Course | None
 ) -> biology.LedgerRow:
     """A ledger row of a dose that came as a number: all of it high-LET when the agent emits alphas."""
     parameters = tissue_parameters(c, tissue)
     alpha = nuclide_of(catalog.agent(item.agent).nuclide).energy_MeV("alpha", chain=True) > 0
     none = np.zeros(c.draws.n)
-    if tissue in own.regions:
+    if own is not None and tissue in own.regions:
         g = own.effect.g.sel(region=tissue).values
     else:
         g = np.ones(c.draws.n)
@@ -168,35 +184,66 @@ def evaluate(c: Context, curves: Mapping[str, kinetics.Curve]) -> Evaluation:
     carrier = carrier_curves(c, curves)
     for name, curve in curves.items():
         c.book.say(*(f"Curve of {name}: {note}" for note in curve.notes))
+        c.book.cite(*curve.sources)
     activities = (c.case.cycle_activity_MBq,) * c.case.treatment.cycles
-    course = course_of(c, c.case.treatment.agent, activities, carrier)
+    course = course_of(c, c.case.treatment.agent, activities, curves, carrier)
+    _say_regions(c, course)
     tissues = _ledger_tissues(c, course.regions)
-    before = _prior_rows(c, carrier, tissues)
     limits = {t: limit for t in tissues if (limit := _limit(c, t)) is not None}
+    before = _prior_rows(c, curves, carrier, tuple(limits))
     prior = {t: biology.ledger(before[t], limits[t], tissue=t) for t in limits}
     if c.case.prior_therapy:  # only NTCP looks back
         effect = effect_of(course.kinetics, course.s_values, course.dose, activities, course.effect.parameters, prior)
         course = replace(course, effect=effect)
     what = f"this course: {course.cycles} x {activities[0]:.4g} MBq {course.agent}"
-    full = {
-        t: biology.ledger([*before[t], course.effect.ledger_row(t, what, "planned or given")], limits[t], tissue=t)
-        for t in limits
-    }
+    rows = {t: [*before[t], course.effect.ledger_row(t, what, "planned or given")] for t in limits}
+    full = {t: biology.ledger(rows[t], limits[t], tissue=t) for t in limits}
     return Evaluation(
         course=course,
         carrier=carrier,
         ledgers=full,
-        ntcp={t: (parameters.complication.endpoint, course.effect.ntcp[t]) for t, parameters in course.effect.parameters.items()
-              if t in full and t in course.effect.ntcp and parameters.complication is not None},
+        ntcp=_complications(c, course, tuple(full)),
         next_cycle=_next(c, course, full, 1),
         planned_limit=_next(c, course, prior, course.cycles),
-    )  # fmt: skip
+    )
+
+
+def _say_regions(c: Context, course: Course) -> None:
+    """What a reader could take for granted and must not."""
+    reached = [r for r in course.kinetics.regions if r not in course.regions and r not in c.case.kinetics.regions]
+    if reached:
+        c.book.say(
+            f"Freed daughters also decay in {', '.join(reached)}: not measured here, so their dose is not computed; the decays are listed."
+        )
+    if not any(r.startswith("kidney") for r in course.regions):
+        c.book.say(
+            "KIDNEYS WERE NOT MEASURED: they have no dose and no limit here, and no activity for a next cycle is given."
+        )
+    lesions = [r for r in course.regions if r.startswith("tumour")]
+    if lesions:
+        c.book.say(
+            f"Regions are taken to be disjoint: the activity and mass of {', '.join(lesions)} are in no organ of the list."
+        )
+    if not c.human:
+        c.book.say(
+            "Limits, complication probabilities and next activities of patients are not applied to another species."
+        )
+
+
+def _complications(c: Context, course: Course, tissues: tuple[str, ...]) -> dict[str, tuple[str, np.ndarray]]:
+    made = {}
+    for tissue in tissues:
+        model = course.effect.parameters[tissue].complication
+        if c.human and model is not None and tissue in course.effect.ntcp:
+            made[tissue] = (model.endpoint, course.effect.ntcp[tissue])
+    return made
 
 
 def _next(c: Context, course: Course, used: Mapping[str, biology.Ledger], cycles: int) -> biology.NextActivity | None:
-    budgets = {t: course.effect.budget(t, ledger.limit, ledger.total_Gy()) for t, ledger in used.items()}
-    if not budgets:
+    """The activity that is left; none without kidneys, the organ that limits nearly every such therapy."""
+    if not any(tissue.startswith("kidney") for tissue in used):
         return None
+    budgets = {t: course.effect.budget(t, ledger.limit, ledger.total_Gy()) for t, ledger in used.items()}
     return biology.next_activity(
         budgets,
         confidence=c.case.options.confidence,

@@ -86,10 +86,16 @@ class Context:
         """Standard-normal scores z[sample] of an uncertain input."""
         return self.draws.normal(name)
 
-    def factor(self, name: str, relative_sd: float) -> np.ndarray:
-        """Lognormal factors of an uncertain input; over samples their mean is 1, so a mean dose is the point estimate."""
+    def factor(self, name: str, relative_sd: float, keep_mean: bool = False) -> np.ndarray:
+        """Lognormal factors of an uncertain input: median 1, or mean 1 over samples with `keep_mean`."""
         s = float(np.sqrt(np.log1p(relative_sd**2)))
-        return np.asarray(np.exp(s * self.score(name) - (0.5 * s * s if self.draws.sampled else 0.0)))
+        shift = 0.5 * s * s if keep_mean and self.draws.sampled else 0.0
+        return np.asarray(np.exp(s * self.score(name) - shift))
+
+    @property
+    def human(self) -> bool:
+        """Whether the reference anatomy is a person: limits and free-ion models of man hold for nobody else."""
+        return catalog.anatomy(self.case.patient.anatomy).species == "human"
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,7 +35,7 @@ def one_at_a_time(
     groups: dict[str, list[tuple[float, float]]] = {}
     for i, name in enumerate(names):
         low, high = (float(values[2 * i + k]) - centre for k in (1, 2))
-        groups.setdefault(name.split("/")[0], []).append((low, high))
+        groups.setdefault(name.split("|")[0], []).append((low, high))
     rows = []
     for name, moves in groups.items():
         low, high = moves[0]

@@ -18,6 +18,7 @@ from ._context import Context
 __all__ = ["carrier_curves", "course_of", "effect_of", "fit_curves", "tissue_parameters"]
 
 Sampled = tuple[np.ndarray, np.ndarray]  # amplitude in MBq and rate in 1/h, [sample, term]
+_LONG_TAIL = 0.3  # share of decays after the last point above which the report warns
 
 _BLOOD_CURVE_SD = 0.4  # relative; an assumption of ours, stated in the report
 _WORDS = {
@@ -65,59 +66,90 @@ def fit_curves(case: Case) -> dict[str, kinetics.Curve]:
 
 def carrier_curves(c: Context, curves: Mapping[str, kinetics.Curve]) -> dict[str, Sampled]:
     """Sampled curves of the measured nuclide: amplitude and rate [sample, term] by region."""
-    calibration = c.factor("calibration of the camera", c.case.options.calibration_sd)
+    calibration = c.factor("calibration of the camera", c.case.options.calibration_sd, keep_mean=True)
     made = {}
     for name, curve in curves.items():
-        scores = [c.score(f"curve {name}/{i}") for i in range(curve.n_scores)]
+        scores = [c.score(f"curve {name}|{i}") for i in range(curve.n_scores)]
         z = np.stack(scores, axis=1) if scores else np.zeros((c.draws.n, 0))
-        amplitude, rate = curve.sample(z)
+        amplitude, rate = curve.sample(z, keep_mean=False, pick_member=c.draws.sampled)
         made[name] = (amplitude * calibration[:, None], rate)
+    return made
+
+
+def _translated(
+    c: Context, curves: Mapping[str, kinetics.Curve], carrier: Mapping[str, Sampled], agent_id: str
+) -> dict[str, Sampled]:
+    """The carrier with the decay of another nuclide, per MBq administered; the mean integral is that of the fit.
+
+    Rates move by the difference of the decay constants. Over samples one common factor per region keeps the mean
+    time-integrated activity of *this* nuclide at its point estimate: what is uncertain for a long-lived nuclide (the
+    tail) is not what is uncertain for a short-lived one (the uptake).
+    """
+    measured, therapy = (
+        nuclide_of(catalog.agent(c.case.measured_agent).nuclide),
+        nuclide_of(catalog.agent(agent_id).nuclide),
+    )
+    shift = therapy.decay_constant_per_h - measured.decay_constant_per_h
+    made = {}
+    for name, (amplitude, rate) in carrier.items():
+        if name == "whole_body":
+            continue
+        a0, r0 = curves[name].exponentials()
+        r0, moved = r0 + shift, rate + shift
+        if not ((moved > 0).all() and (r0 > 0).all()):
+            raise CaseError(
+                f"kinetics.regions.{name}: the curve clears more slowly than {measured.name} decays; with the decay of "
+                f"{therapy.name} it would grow for ever. Set allow_slower_than_decay: false, or measure later."
+            )
+        drawn = (amplitude / moved).sum(axis=1).mean()
+        keep = float((a0 / r0).sum()) / drawn if c.draws.sampled else 1.0
+        made[name] = (amplitude * keep / c.case.kinetics.administered_activity_MBq, moved)
+        last = float(curves[name].times_h[-1])
+        late = float((a0 / r0 * np.exp(-r0 * last)).sum() / (a0 / r0).sum())
+        if late > _LONG_TAIL:
+            c.book.say(
+                f"{name}: {late:.0%} of the decays of {therapy.name} lie after the last measured point, on the fit alone."
+            )
     return made
 
 
 # --- masses ----------------------------------------------------------------------------------------------------------
 
 
-def _masses(c: Context, extra: tuple[str, ...]) -> dict[str, transport.RegionMass]:
-    """Sampled mass of every region that gets a dose."""
+def _masses(c: Context, regions: tuple[str, ...]) -> dict[str, transport.RegionMass]:
+    """Sampled mass of every region that gets a dose: measured and modelled ones, not those only freed daughters reach."""
     made: dict[str, transport.RegionMass] = {}
-    anatomy = catalog.anatomy(c.case.patient.anatomy)
-    for name, region in c.case.kinetics.regions.items():
-        if not region.dose or name == "remainder":
+    for name in regions:
+        data = c.case.kinetics.regions.get(name)
+        if name == "remainder" or (data is not None and not data.dose):
             continue
-        mass = c.case.measured_mass_g(name)
-        if mass is not None:
-            spread, basis = (
-                c.case.options.mass_sd,
-                "given" if region.mass_g else "measured volume x density, blood included",
-            )
-            if region.volume_mL and region.density_g_per_mL is None:
-                c.book.use(f"density of {c.case.medium_of(name)}", catalog.medium(c.case.medium_of(name)).density)
+        mass = c.case.measured_mass_g(name) if data is not None else None
+        if mass is not None and data is not None:
+            spread, basis = c.case.options.mass_sd, "given"
+            if data.mass_g is None:
+                basis = "measured volume x density, blood included"
+                if data.density_g_per_mL is None:
+                    c.book.use(f"density of {c.case.medium_of(name)}", catalog.medium(c.case.medium_of(name)).density)
         else:
             mass, basis = _reference_mass_g(c, name)
             spread = c.case.options.reference_mass_sd
-        made[name] = transport.RegionMass(mass / c.factor(f"mass {name}", spread), c.case.medium_of(name), basis)
-    for name in extra:
-        if name in (
-            "remainder",
-            kinetics.PLASMA,
-        ):  # in plasma only freed daughters are counted: no dose is built on that
-            continue
-        if name in anatomy.regions and name not in made:
-            mass, basis = _reference_mass_g(c, name)
-            factor = c.factor(f"mass {name}", c.case.options.reference_mass_sd)
-            made[name] = transport.RegionMass(mass / factor, c.case.medium_of(name), basis)
-    if "remainder" in extra or "remainder" in c.case.kinetics.regions:
-        own = [n for n in made if not ({"kidneys"} & {n} and "kidney_left" in made)]
-        left = c.case.body_mass_kg * 1000 - sum(float(np.mean(made[n].mass_g)) for n in own)
-        if left <= 0:
-            raise CaseError(
-                "The regions weigh as much as the body: nothing is left for the remainder. Check masses and body_mass."
-            )
-        made["remainder"] = transport.RegionMass(
-            np.full(c.draws.n, left), "soft-tissue", "body mass minus the other regions"
-        )
+        made[name] = transport.RegionMass(mass * c.factor(f"mass {name}", spread), c.case.medium_of(name), basis)
+    if "remainder" in regions:
+        made["remainder"] = _remainder_mass(c, made)
     return made
+
+
+def _remainder_mass(c: Context, others: Mapping[str, transport.RegionMass]) -> transport.RegionMass:
+    own = c.case.measured_mass_g("remainder") if "remainder" in c.case.kinetics.regions else None
+    if own is not None:
+        mass = own * c.factor("mass remainder", c.case.options.mass_sd)
+        return transport.RegionMass(mass, c.case.medium_of("remainder"), "given")
+    left = c.case.body_mass_kg * 1000 - sum(float(np.median(m.mass_g)) for m in others.values())
+    if left <= 0:
+        raise CaseError(
+            "The regions weigh as much as the body: nothing is left for the remainder. Check masses and body_mass."
+        )
+    return transport.RegionMass(np.full(c.draws.n, left), "soft-tissue", "body mass minus the other regions")
 
 
 def _reference_mass_g(c: Context, name: str) -> tuple[float, str]:
@@ -144,8 +176,24 @@ def _reference_mass_g(c: Context, name: str) -> tuple[float, str]:
 # --- one course ------------------------------------------------------------------------------------------------------
 
 
-def _marrow_carrier(c: Context, agent_id: str, activity_MBq: float, mass_g: np.ndarray) -> dict[str, Sampled]:
-    """Red marrow as its blood: concentration in marrow = ratio x concentration in blood, where a blood curve is published."""
+def _marrow_carrier(c: Context, agent_id: str, parents: Mapping[str, Sampled]) -> Sampled | None:
+    """Red marrow per MBq administered, as its blood: concentration in marrow = ratio x concentration in blood.
+
+    The blood is the one measured in this case, else a published blood curve of the agent or of the measured one.
+    """
+    mass_g, _ = _reference_mass_g(c, "red_marrow")
+    sampled_g = mass_g * c.factor("mass red_marrow", c.case.options.reference_mass_sd)  # as in _masses: it cancels
+    litres = sampled_g / 1000.0 / catalog.medium("red-marrow").density.value
+    ratio, told = _marrow_to_blood(c, agent_id)
+    part = " The same activity is also part of the measured remainder." if "remainder" in parents else ""
+    if "blood" in parents:
+        blood_g = c.case.measured_mass_g("blood") or _reference_mass_g(c, "blood")[0]
+        amplitude, rate = parents["blood"]
+        blood_l = blood_g / 1000.0 / catalog.medium("blood").density.value
+        c.book.say(
+            f"Red marrow: {told} activity concentration of the measured blood; no specific uptake, no metastases in bone."
+        )
+        return amplitude * (ratio * litres / blood_l)[:, None], rate
     for name in dict.fromkeys((agent_id, c.case.measured_agent)):
         entry = catalog.agent(name)
         curve = next((x for x in entry.kinetics if x.region == "blood" and x.unit.endswith("per L")), None)
@@ -154,64 +202,52 @@ def _marrow_carrier(c: Context, agent_id: str, activity_MBq: float, mass_g: np.n
         therapy = nuclide_of(catalog.agent(agent_id).nuclide).decay_constant_per_h
         own = nuclide_of(curve.nuclide).decay_constant_per_h
         shift = therapy if curve.half_lives == "biological" else therapy - own
-        ratio = c.factor("blood curve, marrow", _BLOOD_CURVE_SD)
-        litres = mass_g / 1000.0 / catalog.medium("red-marrow").density.value
+        spread = c.factor("blood curve, marrow", _BLOOD_CURVE_SD, keep_mean=True)
         fractions = np.array([t.fraction for t in curve.terms])
         rates = np.array([np.log(2) / t.half_life_h for t in curve.terms]) + shift
         c.book.use(f"blood curve of {entry.id}", curve)
-        told = entry.other.get("marrow_to_blood_concentration")
-        value = told.value if told is not None else 1.0
+        c.book.say(
+            f"Red marrow: {told} activity concentration of blood, blood curve of {entry.id} ({curve.source}), "
+            f"{_BLOOD_CURVE_SD:.0%} standard uncertainty assumed; no specific uptake, no metastases in bone.{part}"
+        )
+        return (ratio * spread * litres)[:, None] * fractions, np.tile(rates, (c.draws.n, 1))
+    c.book.say(
+        f"RED MARROW IS NOT COMPUTED: no blood curve of {agent_id} is published or was measured. No limit on marrow enters "
+        "the next activity. Measure blood (region blood) or red_marrow to include it."
+    )
+    return None
+
+
+def _marrow_to_blood(c: Context, agent_id: str) -> tuple[float, str]:
+    for name in dict.fromkeys((agent_id, c.case.measured_agent)):
+        told = catalog.agent(name).other.get("marrow_to_blood_concentration")
         if told is not None:
             c.book.use("concentration in marrow over blood", told)
-        c.book.say(
-            f"Red marrow: {'the' if value == 1 else f'{value:g} times the'} activity concentration of blood, blood curve of "
-            f"{entry.id} ({curve.source}), {_BLOOD_CURVE_SD:.0%} standard uncertainty assumed; no specific uptake, no metastases in bone. The same activity is also part of the measured remainder."
-        )
-        amplitude = (ratio * litres)[:, None] * fractions * activity_MBq * value
-        return {"red_marrow": (amplitude, np.tile(rates, (c.draws.n, 1)))}
-    c.book.say(
-        f"Red marrow has no activity of its own: no blood curve of {agent_id} is published; only freed daughters reach it."
-    )
-    return {}
+            return told.value, "the" if told.value == 1 else f"{told.value:g} times the"
+    return 1.0, "(assumed) the"
 
 
 def course_of(
     c: Context,
     agent_id: str,
     activities_MBq: tuple[float, ...],
+    curves: Mapping[str, kinetics.Curve],
     carrier: Mapping[str, Sampled],
 ) -> Course:
     """Kinetics, decays, S values, dose and effect of one course of one agent, from this patient's curves."""
-    agent = catalog.agent(agent_id)
-    therapy, measured = nuclide_of(agent.nuclide), nuclide_of(catalog.agent(c.case.measured_agent).nuclide)
-    shift = therapy.decay_constant_per_h - measured.decay_constant_per_h
-    scale = activities_MBq[0] / c.case.kinetics.administered_activity_MBq
-    parents = {name: (a * scale, r + shift) for name, (a, r) in carrier.items() if name != "whole_body"}
-    for name, (_, r) in parents.items():
-        if not (r > 0).all():
-            raise CaseError(
-                f"kinetics.regions.{name}: the curve clears more slowly than {measured.name} decays; with the decay of {therapy.name} it would "
-                "grow for ever. Set allow_slower_than_decay: false, or measure later."
-            )
-    anatomy = catalog.anatomy(c.case.patient.anatomy).regions
-    if "red_marrow" not in parents and "red_marrow" in anatomy:
-        marrow_g, _ = _reference_mass_g(c, "red_marrow")
-        sampled_g = marrow_g / c.factor(
-            "mass red_marrow", c.case.options.reference_mass_sd
-        )  # as in _masses: it cancels
-        parents |= _marrow_carrier(c, agent_id, activities_MBq[0], sampled_g)
-    if agent_id != c.case.measured_agent:
-        c.book.say(
-            f"Kinetics of {c.case.measured_agent} stand for {agent_id}: biology kept, decay of {measured.name} exchanged for {therapy.name}; "
-            "the two molecules and their peptide amounts are taken to behave alike."
-        )
-    daughters = _daughters(c, agent_id, tuple(parents))
-    chain = kinetics.chain_kinetics(parents, therapy.name, daughters, n=c.draws.n)
+    therapy = nuclide_of(catalog.agent(agent_id).nuclide)
+    parents = _translated(c, curves, carrier, agent_id)
+    if "red_marrow" not in parents and "red_marrow" in catalog.anatomy(c.case.patient.anatomy).regions:
+        marrow = _marrow_carrier(c, agent_id, parents)
+        if marrow is not None:
+            parents["red_marrow"] = marrow
+    parents = {name: (a * activities_MBq[0], r) for name, (a, r) in parents.items()}
+    _say_translation(c, agent_id)
+    chain = kinetics.chain_kinetics(parents, therapy.name, _daughters(c, agent_id, tuple(parents)), n=c.draws.n)
+    chain = _with_blood_shared(c, chain, tuple(parents))
     decays = kinetics.integrate(chain)
-    masses = _masses(c, tuple(chain.regions))
-    s_values = transport.self_s_values(
-        {r: m for r, m in masses.items() if r in chain.regions}, chain.nuclides, marrow=c.marrow
-    )
+    masses = _masses(c, tuple(parents))
+    s_values = transport.self_s_values(masses, chain.nuclides, marrow=c.marrow)
     if {"kidney_left", "kidney_right"} <= set(masses):
         s_values = dose.with_union(s_values, "kidneys", ("kidney_left", "kidney_right"))
     given = dose.absorbed_dose(decays, s_values)
@@ -220,6 +256,44 @@ def course_of(
     c.book.say(*chain.notes, *given.notes, *effect.notes)
     c.book.cite(*s_values.sources)
     return Course(agent_id, therapy.name, activities_MBq, chain, decays, s_values, given, effect)
+
+
+def _say_translation(c: Context, agent_id: str) -> None:
+    if agent_id == c.case.measured_agent:
+        return
+    old, new = catalog.agent(c.case.measured_agent).nuclide, catalog.agent(agent_id).nuclide
+    decay = f"decay of {old} exchanged for {new}; " if old != new else ""
+    c.book.say(
+        f"Kinetics of {c.case.measured_agent} stand for {agent_id}: biology kept, {decay}"
+        "the two molecules and their peptide amounts are taken to behave alike."
+    )
+
+
+def _with_blood_shared(c: Context, chain: kinetics.Kinetics, measured: tuple[str, ...]) -> kinetics.Kinetics:
+    """Freed daughters that decay in circulating blood are counted where the blood is, by reference blood volume.
+
+    The share of an organ is what its reference mass with blood has over the parenchyma, divided by the mass of all
+    blood; what no listed region holds goes to the remainder, or, without one, stays apart and is named.
+    """
+    if kinetics.PLASMA not in chain.regions or kinetics.PLASMA in measured:
+        return chain
+    anatomy = catalog.anatomy(c.case.patient.anatomy).regions
+    blood = anatomy.get("blood")
+    total = blood and (blood.mass_with_blood or blood.mass_parenchyma)
+    if not total:
+        return chain
+    shares: dict[str, float] = {}
+    for name in measured:
+        side = 0.5 if name in ("kidney_left", "kidney_right") else 1.0
+        entry = anatomy.get("kidneys" if side == 0.5 else name)
+        if entry is not None and entry.mass_with_blood is not None and entry.mass_parenchyma is not None:
+            shares[name] = side * max(entry.mass_with_blood.value - entry.mass_parenchyma.value, 0.0) / total.value
+    if "remainder" in measured:
+        shares["remainder"] = 1.0 - sum(shares.values())
+    c.book.say(
+        "Freed daughters that decay in circulating blood are shared out by reference blood volume (mass with blood minus parenchyma)."
+    )
+    return chain.shared_out(kinetics.PLASMA, shares)
 
 
 def effect_of(
@@ -237,17 +311,32 @@ def effect_of(
 
 def _daughters(c: Context, agent_id: str, regions: tuple[str, ...]) -> kinetics.InPlace | kinetics.FreeDaughters:
     name = catalog.agent(agent_id).nuclide
-    if c.case.daughters.model == "in_place" or len(nuclide_of(name).chain) == 1:
+    chain = nuclide_of(name).chain
+    if c.case.daughters.model == "in_place" or len(chain) == 1:
         return kinetics.InPlace()
     split = {}
-    if {"kidney_left", "kidney_right"} <= set(regions):
-        left, right = (c.case.measured_mass_g(r) or 1.0 for r in ("kidney_left", "kidney_right"))
-        split["kidneys"] = {"kidney_left": left / (left + right), "kidney_right": right / (left + right)}
+    sides = [r for r in ("kidney_left", "kidney_right") if r in regions]
+    if sides:  # one kidney alone gets half: the other half goes to the side that was not measured
+        left, right = (c.case.measured_mass_g(r) if r in sides else None for r in ("kidney_left", "kidney_right"))
+        share = left / (left + right) if left and right else 0.5
+        split["kidneys"] = {"kidney_left": share, "kidney_right": 1.0 - share}
     made = kinetics.free_daughters_from_catalog(
-        agent_id, name, regions, c.draws.normal, uptake_split=split, retained=c.case.daughters.retained
+        agent_id,
+        name,
+        regions,
+        c.draws.normal,
+        uptake_split=split,
+        retained={d: f for d, f in c.case.daughters.retained.items() if d in chain[1:]},
     )
     _use_daughters(c, agent_id, made)
     c.book.cite(*made.sources)
+    if "remainder" not in regions:
+        c.book.say(
+            "The whole body was not measured: daughters that are freed outside the listed regions are not counted, and the organs "
+            "that take them up (kidneys above all) get too little dose."
+        )
+    if not c.human:
+        c.book.say("Free ions follow models of man and rat, whatever the species of this case.")
     if c.freed_are_lost:
         return replace(made, uptake={symbol: {} for symbol in made.uptake})
     return made

@@ -41,7 +41,7 @@ Array = npt.NDArray[np.float64]
 
 MASS_LIMITS_G = (1e-6, 1e6)  # a radius of 60 um to 60 cm at unit density
 NO_CROSS_FIRE = (
-    "Self dose only: photons and electrons that leave a region deposit nothing in another one; "
+    "Self dose only: radiation of any kind that leaves a region deposits nothing in another one; "
     "cross-fire between regions is not included."
 )
 _NODES_PER_DECADE = 6
