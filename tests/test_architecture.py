@@ -61,6 +61,78 @@ def test_no_pickle_eval_or_shell(file):
             assert not names & {"pickle", "marshal", "shelve", "dill", "cloudpickle"}, f"{file.name}:{node.lineno}"
 
 
+def calls(file: pathlib.Path):
+    """Name and node of every call in a file: ``print``, ``open``, ``write_text``."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            yield (node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")), node
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_only_the_command_line_prints_and_only_the_report_writes(file):
+    if file.relative_to(ROOT).as_posix() == "transport/_tables.py":
+        return  # run by hand to make the catalogue's tables, never by the package
+    for name, node in calls(file):
+        if name == "print":
+            assert room_of(file) == "cli", f"{file.name}:{node.lineno}"
+        if name in {
+            "write_text",
+            "write_bytes",
+            "to_netcdf",
+            "mkdir",
+            "mkdtemp",
+            "rmtree",
+            "unlink",
+            "savez",
+            "to_csv",
+        }:
+            assert room_of(file) == "report", f"{file.name}:{node.lineno}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_no_network_no_global_state_no_hidden_randomness(file):
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        assert not isinstance(node, ast.Global), f"{file.name}:{node.lineno}"
+        names = {a.name for a in node.names} if isinstance(node, ast.Import) else set()
+        names |= {node.module or ""} if isinstance(node, ast.ImportFrom) else set()
+        top = {name.split(".")[0] for name in names}
+        assert not top & {"socket", "urllib", "http", "requests", "httpx", "ftplib", "random", "webbrowser"}, file.name
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "random":
+            assert node.attr in {"Generator", "Philox"}, f"{file.name}:{node.lineno} draws without a key"
+
+
+def test_modules_and_functions_stay_small_enough_to_read():
+    """The limits that say "look again": 800 lines a module, 80 a function."""
+    for file in FILES:
+        text = file.read_text(encoding="utf-8")
+        assert text.count("\n") <= 800, file.name
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                documented = ast.get_docstring(node, clean=False) or ""
+                length = node.end_lineno - node.lineno - documented.count("\n")
+                assert length <= 80, f"{file.name}: {node.name} has {length} lines"
+
+
+def test_text_of_the_repository_names_no_machine():
+    forbidden = [f"/{'root'}/", f"/{'work'}/", f"/{'tmp'}/", f"{'pypi'}.org", f"files.{'pythonhosted'}"]
+    kinds = {".py", ".md", ".yaml", ".toml", ".bib", ".csv", ".j2", ".txt", ".lock", ""}
+    checked = 0
+    for folder in ("src", "tests", "docs", "examples", "benchmarks", "."):
+        for file in (REPOSITORY / folder).glob("*" if folder == "." else "**/*"):
+            if (
+                file.is_file()
+                and file.suffix in kinds
+                and "__pycache__" not in file.parts
+                and not file.name.startswith(".")
+            ):
+                text = file.read_text(encoding="utf-8")
+                checked += 1
+                for word in forbidden:
+                    assert word not in text, f"{file.relative_to(REPOSITORY)} names {word}"
+    assert checked > 100
+
+
 def test_public_names_are_sorted_and_each_can_be_had():
     assert alphatwin.__all__ == sorted(alphatwin.__all__)
     for name in alphatwin.__all__:

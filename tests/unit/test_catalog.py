@@ -218,11 +218,3 @@ def test_every_source_reads_well():
         assert source.year[:2] in ("19", "20"), key
         for mark in ("\\", "{", "}", "..", "  ", "--"):
             assert mark not in source.text.replace("...", ""), (key, source.text)
-
-
-def test_every_source_is_used_somewhere():
-    """A source that nothing cites is either a slip or not needed."""
-    text = "".join(f.read_text(encoding="utf-8") for f in catalog.path().rglob("*.yaml"))
-    code = "".join(f.read_text(encoding="utf-8") for f in catalog.path().parents[1].rglob("*.py"))
-    unused = [key for key in catalog.sources() if key not in text + code]
-    assert unused == []

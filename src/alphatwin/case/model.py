@@ -48,12 +48,12 @@ def short(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _text_with_unit(kind: str, to_unit: str, most: float, *, zero: bool = False) -> Any:
+def _text_with_unit(kind: str, to_unit: str, most: float, *, zero: bool = False, signed: bool = False) -> Any:
     def read(value: object) -> float:
         if kind == "percent or fraction" and isinstance(value, int | float) and math.isfinite(value):
             raise ValueError(f"{value!r} has no unit; write it as a percentage, '{100 * value:g} %', if that is meant.")
         number = read_quantity(value, to_unit, kind)
-        if number < 0 or (number == 0 and not zero):
+        if (number < 0 and not signed) or (number == 0 and not zero):
             raise ValueError(f"{value!r} must be {'zero or ' if zero else ''}above zero.")
         if number > most:
             limit = f"{most:g} {to_unit}" if to_unit != "1" else f"{100 * most:g} %"
@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     DosePerActivity = float
     Density = float
     Fraction = float
+    SignedFraction = float
 else:
     ActivityMBq = _text_with_unit("activity", "MBq", 1e7)
     MassKg = _text_with_unit("mass", "kg", 1e3)
@@ -93,6 +94,7 @@ else:
     DosePerActivity = _text_with_unit("absorbed dose per activity", "Gy/MBq", 1e4, zero=True)
     Density = _text_with_unit("density", "g/mL", 25.0)
     Fraction = _text_with_unit("percent or fraction", "1", 1.0, zero=True)
+    SignedFraction = _text_with_unit("percent or fraction", "1", 1.0, signed=True)
 
 
 class _Part(BaseModel):
@@ -193,15 +195,27 @@ FIT_MODELS = (
 )
 
 
-class RegionData(_Part):
-    """Measured activity of one region, with its volume or mass."""
+class CurveTerm(_Part):
+    """One term of a published curve: fraction of administered activity, and its half-life; negative for uptake."""
 
-    activity_MBq: tuple[float, ...] = Field(
+    fraction: SignedFraction = Field(description="of the administered activity, e.g. '2.1 %'; negative for uptake")
+    half_life_h: TimeH = Field(alias="half_life")
+
+
+class RegionData(_Part):
+    """Measured activity of one region, or a published curve of it, with its volume or mass."""
+
+    activity_MBq: tuple[float, ...] | None = Field(
+        default=None,
         min_length=1,
         max_length=MAX_POINTS,
         description="one value a time, not decay-corrected",
         examples=[[98.6, 73.6, 25.4]],
     )
+    curve: tuple[CurveTerm, ...] | None = Field(
+        default=None, description="a published curve in place of activity_MBq: the sum of its terms"
+    )
+    half_lives: Literal["effective", "biological"] = Field(default="effective", description="those of curve")
     times_h: tuple[float, ...] | None = Field(
         default=None, min_length=1, max_length=MAX_POINTS, description="only where they differ from kinetics.times_h"
     )
@@ -226,7 +240,9 @@ class RegionData(_Part):
 
     @field_validator("activity_MBq")
     @classmethod
-    def _activities(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+    def _activities(cls, value: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if value is None:
+            return None
         for i, a in enumerate(value):
             if a < 0:
                 raise ValueError(f"point {i + 1} is {a:g} MBq; an activity cannot be negative.")
@@ -257,6 +273,14 @@ class RegionData(_Part):
     def _medium(cls, value: str | None) -> str | None:
         return None if value is None else catalog.medium(value).id
 
+    @model_validator(mode="after")
+    def _points_or_curve(self) -> Self:
+        if self.curve is not None and not 1 <= len(self.curve) <= 10:
+            raise _fault(f"has {len(self.curve)} terms; a curve has 1 to 10.", "curve")
+        if (self.activity_MBq is None) == (self.curve is None):
+            raise ValueError("give activity_MBq (measured points) or curve (a published one); one of the two.")
+        return self
+
 
 def _fit_model(value: str | None) -> str | None:
     if value is not None and value not in FIT_MODELS:
@@ -285,6 +309,8 @@ def _numbers(value: object) -> object:
 
 
 def _increasing(times: tuple[float, ...]) -> tuple[float, ...]:
+    if not times:
+        return times  # whether any are needed is for the regions to say
     if times[0] < 0:
         raise ValueError(f"times count from the injection; {times[0]:g} h is before it.")
     for i, (a, b) in enumerate(itertools.pairwise(times)):
@@ -305,7 +331,7 @@ class MeasuredKinetics(_Part):
         alias="administered_activity", description="given when these curves were measured, e.g. '7.4 GBq'"
     )
     times_h: tuple[float, ...] = Field(
-        min_length=1, max_length=MAX_POINTS, description="hours after the injection", examples=[[4, 24, 96, 168]]
+        default=(), max_length=MAX_POINTS, description="hours after the injection", examples=[[4, 24, 96, 168]]
     )
     model: str = "auto"
     relative_sd: Fraction = Field(
@@ -353,7 +379,13 @@ class MeasuredKinetics(_Part):
     @model_validator(mode="after")
     def _points_go_in_pairs(self) -> Self:
         for name, region in self.regions.items():
+            if region.activity_MBq is None:
+                continue
             times = region.times_h or self.times_h
+            if not times:
+                raise _fault(
+                    "is missing: the hours after the injection at which the activities were measured.", "times_h"
+                )
             for key in ("activity_MBq", "sd_MBq"):
                 values = getattr(region, key)
                 if values is not None and len(values) != len(times):
@@ -372,7 +404,7 @@ class MeasuredKinetics(_Part):
             text = "model madsen needs the key population_half_life, the effective half-life in the population, e.g. '50 h'."
             raise _fault(text, "regions", name)
         given = self.administered_activity_MBq
-        for i, value in enumerate(region.activity_MBq):
+        for i, value in enumerate(region.activity_MBq or ()):
             if 0 < value < 1e-12 * given:
                 text = f"point {i + 1} is {value:g} MBq, less than can be measured; write 0 if nothing was seen."
                 raise _fault(text, "regions", name, "activity_MBq")

@@ -14,6 +14,7 @@ from .. import catalog
 from ..errors import AlphatwinError, CaseError, suggestion
 from .model import (
     Case,
+    CurveTerm,
     DaughterOptions,
     ExternalBeam,
     LimitChoice,
@@ -310,6 +311,7 @@ _PARTS: dict[tuple[str, ...], type[BaseModel]] = {
     ("treatment",): Treatment,
     ("kinetics",): MeasuredKinetics,
     ("kinetics", "regions", "*"): RegionData,
+    ("kinetics", "regions", "*", "curve", "*"): CurveTerm,
     ("daughters",): DaughterOptions,
     ("prior_therapy", "*"): PriorCourse,
     ("limits", "*"): LimitChoice,

@@ -73,8 +73,10 @@ def curve(
     points_sd_MBq: Sequence[float],
 ) -> Figure:
     """Measured points with their error bars, the fitted curve and its 5 to 95 % band, logarithmic activity."""
-    top = float(max(np.max(high), np.max(points_MBq)))
-    bottom = max(min(float(np.min(points_MBq)), float(median[-1])) / 3, top * 1e-4)
+    top = float(max([float(np.max(high)), *points_MBq]))
+    bottom = (
+        max(min(float(median[-1]), *points_MBq) / 3, top * 1e-4) if points_MBq else max(float(median[-1]), top * 1e-4)
+    )
     return {
         "data": [
             {"type": "scatter", "x": _f(times_h), "y": _f(np.maximum(low, bottom / 100)), "mode": "lines", "line": {"width": 0},

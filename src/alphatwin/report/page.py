@@ -126,7 +126,7 @@ def _verdict(report: Report, name: str) -> dict[str, Any]:
 
 def _curve_figure(report: Report, name: str) -> dict[str, Any]:
     curve = report.curves[name]
-    last = float(curve.times_h[-1])
+    last = float(curve.times_h[-1]) if curve.n_points else 3 * curve.effective_half_life_h
     times = np.linspace(0.0, last * 1.6, CURVE_POINTS)
     median = curve.activity_MBq(times)
     low, high = median, median

@@ -75,7 +75,7 @@ def asked(report: Report) -> str:
     if course.cycles > 1 and case.treatment.interval_h:
         how += f", every {given(case.treatment.interval_h / 168)} weeks"
     measured = agent(case.measured_agent)
-    told = f"{count} of {agent(course.agent).name}{how}; kinetics measured with {measured.name}"
+    told = f"{count} of {agent(course.agent).name}{how}; kinetics of {measured.name}"
     return f"{told}, translated to {course.nuclide}." if measured.nuclide != course.nuclide else f"{told}."
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from .. import biology, catalog, dose, kinetics, transport
-from ..case import Case
+from ..case import Case, RegionData
 from ..errors import CaseError
 from ..physics import nuclide as nuclide_of
 from ..report import Course
@@ -40,6 +40,9 @@ def fit_curves(case: Case) -> dict[str, kinetics.Curve]:
     )
     curves: dict[str, kinetics.Curve] = {}
     for name, region in data.regions.items():
+        if region.activity_MBq is None:
+            curves[name] = _published_curve(case, name, region)
+            continue
         curves[name] = fit(
             region.times_h or data.times_h,
             region.activity_MBq,
@@ -50,10 +53,12 @@ def fit_curves(case: Case) -> dict[str, kinetics.Curve]:
             where=f"kinetics.regions.{name}",
         )
     body = data.regions.get("whole_body")
-    if body is not None and "remainder" not in data.regions:
+    if body is not None and body.activity_MBq is not None and "remainder" not in data.regions:
         times = body.times_h or data.times_h
         organs = {
-            name: region.activity_MBq if (region.times_h or data.times_h) == times else curves[name].activity_MBq(times)
+            name: region.activity_MBq
+            if region.activity_MBq and (region.times_h or data.times_h) == times
+            else curves[name].activity_MBq(times)
             for name, region in data.regions.items()
             if name != "whole_body"
         }
@@ -62,6 +67,22 @@ def fit_curves(case: Case) -> dict[str, kinetics.Curve]:
         model = body.model or "auto"
         curves["remainder"] = fit(times, left, model=model, sd_MBq=sd, where="remainder (whole_body minus organs)")
     return curves
+
+
+def _published_curve(case: Case, name: str, region: RegionData) -> kinetics.Curve:
+    """The sum of the terms that the case gives, as activity of the measured nuclide."""
+    nuclide = catalog.agent(case.measured_agent).nuclide
+    own = nuclide_of(nuclide).decay_constant_per_h if region.half_lives == "biological" else 0.0
+    terms = region.curve or ()
+    return kinetics.Curve.from_terms(
+        [t.fraction * case.kinetics.administered_activity_MBq for t in terms],
+        [np.log(2) / t.half_life_h + own for t in terms],
+        nuclide=nuclide,
+        relative_sd=case.kinetics.relative_sd,
+        allow_slower_than_decay=case.kinetics.allow_slower_than_decay,
+        notes=("a curve given in the case, not points of this patient.",),
+        where=f"kinetics.regions.{name}.curve",
+    )
 
 
 def carrier_curves(c: Context, curves: Mapping[str, kinetics.Curve]) -> dict[str, Sampled]:
@@ -104,6 +125,8 @@ def _translated(
         drawn = (amplitude / moved).sum(axis=1).mean()
         keep = float((a0 / r0).sum()) / drawn if c.draws.sampled else 1.0
         made[name] = (amplitude * keep / c.case.kinetics.administered_activity_MBq, moved)
+        if not curves[name].n_points:
+            continue
         last = float(curves[name].times_h[-1])
         late = float((a0 / r0 * np.exp(-r0 * last)).sum() / (a0 / r0).sum())
         if late > _LONG_TAIL:
