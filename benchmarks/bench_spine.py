@@ -41,13 +41,17 @@ def main():
     at.activities({"Ac-225": 1.0}, times[:10])
     ours = least(lambda: at.activities({"Ac-225": 1.0}, times))
     exponentials = least(lambda: np.exp(-np.outer(np.arange(1.0, 8.0), times / times[-1])))
-    print(f"chain      1e5 times x 225Ac chain    {ours * 1e3:8.1f} ms   {ours / exponentials:6.1f} x its exponentials alone")
+    print(
+        f"chain      1e5 times x 225Ac chain    {ours * 1e3:8.1f} ms   {ours / exponentials:6.1f} x its exponentials alone"
+    )
     try:
         import radioactivedecay as rd
 
         start = rd.Inventory({"Ac-225": 1.0}, "Bq")
         theirs = least(lambda: [start.decay(float(t), "h").activities("Bq") for t in times[1:100_000:2000]], 3) * 2000
-        print(f"           radioactivedecay API       {theirs:8.1f} s    {theirs / ours:6.0f} x ours (50 times, scaled)")
+        print(
+            f"           radioactivedecay API       {theirs:8.1f} s    {theirs / ours:6.0f} x ours (50 times, scaled)"
+        )
     except ImportError:
         print("           radioactivedecay is not installed: no comparison")
 

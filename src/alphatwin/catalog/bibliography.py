@@ -95,4 +95,4 @@ def parse(text: str) -> dict[str, Source]:
 @functools.cache
 def sources() -> dict[str, Source]:
     """Every source, by key."""
-    return parse("\n".join(file.read_text(encoding="utf-8") for file in sorted(_DATA.glob("sources*.bib"))))
+    return parse((_DATA / "sources.bib").read_text(encoding="utf-8"))
