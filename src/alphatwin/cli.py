@@ -176,9 +176,12 @@ def _app() -> Any:
         print(json.dumps(schema(), indent=2))
 
     @app.command("validate", short_help="Compare with published values, here and now.")
-    def validate_command(as_json: bool = json_option) -> None:
+    def validate_command(
+        select: str = typer.Argument(None, metavar="[GROUP]", help="A group, or a part of a quantity's name."),
+        as_json: bool = json_option,
+    ) -> None:
         """Compare with published values again, here and now; exit 1 if one is missed."""
-        _validate(as_json)
+        _validate(select, as_json)
 
     return app
 
@@ -452,12 +455,12 @@ def _keys_of(result: pathlib.Path) -> list[str]:
     return [str(key) for key in keys]
 
 
-def _validate(as_json: bool) -> None:
+def _validate(select: str | None, as_json: bool) -> None:
     with _progress(as_json) as stage:
         stage("comparing with published values")
         from .validation import as_text, validate
 
-        rows = validate()
+        rows = validate(select)
     if as_json:
         print(json.dumps([row.as_dict() for row in rows], indent=2, ensure_ascii=False))
     else:
