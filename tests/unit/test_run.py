@@ -283,3 +283,33 @@ def test_measured_blood_serves_the_marrow():
 def test_example_runs_as_shown():
     YAML(typ="safe").load(at.example_path().read_text(encoding="utf-8"))
     assert at.load(at.example_path()).case == "snmmi-patient4"
+
+
+# --- what the report says --------------------------------------------------------------------------------------------
+
+
+def test_headline_never_exceeds_what_is_in_use():
+    """Limits alone may allow seven times the product's activity; the headline is then the product's."""
+    from alphatwin.report import tables
+
+    report = at.run(case("lu177-dotatate", "7.21 GBq", samples=20))
+    title, plan, practice = tables.plans(report)[0]
+    assert title.startswith("Next cycle")
+    assert practice == pytest.approx(7400)
+    assert plan.activity_MBq_at_confidence > practice
+    assert "7.40 GBq, the most in use" in " ".join(report.text().split())
+    assert "7.40 GBq" in report.html()
+
+
+def test_highest_in_use_counts_body_mass_and_cap():
+    from alphatwin.report import tables
+
+    agent = at.agent("pb212-dotamtate")
+    assert tables.highest_in_use_MBq(agent, 60.0) == pytest.approx(150.0)
+    # an uncapped entry (phase 1) and one capped at 203.5 MBq are both in use
+    assert tables.highest_in_use_MBq(agent, 100.0) == pytest.approx(250.0)
+
+
+def test_long_titles_wrap():
+    report = at.run(case(samples=2, title="A title " * 30))
+    assert max(map(len, report.text().splitlines())) <= 80

@@ -77,14 +77,7 @@ def _context(report: Report) -> dict[str, Any]:
         "in_use": tables.in_use(agent(course.agent)),
         "case": report.case,
         "verdicts": verdicts,
-        "plans": [
-            (t, p)
-            for t, p in (
-                ("Next cycle, after all of this", report.next_cycle),
-                ("This course could have, per cycle", report.planned_limit),
-            )
-            if p
-        ],
+        "plans": tables.plans(report),
         "ntcp": [(name, endpoint, stats(values)) for name, (endpoint, values) in report.ntcp.items()],
         "what_moves": report.sensitivity[:1],
         "regions": regions,

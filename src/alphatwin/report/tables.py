@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..catalog import Agent
     from .model import Report
 
-__all__ = ["activity", "asked", "given", "in_use", "number", "span", "summary", "text"]
+__all__ = ["activity", "asked", "given", "highest_in_use_MBq", "in_use", "number", "plans", "span", "summary", "text"]
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -57,6 +57,40 @@ def in_use(agent: Agent) -> str:
             else f"{given(a.value)} {a.unit}{cycles}{cap}"
         )
     return "; ".join(said[:3])
+
+
+def highest_in_use_MBq(agent: Agent, body_mass_kg: float) -> float | None:
+    """The largest activity per cycle that the catalogue knows to be given, for this body mass."""
+    from ..units import read_quantity
+
+    known = []
+    for a in agent.activities:
+        if a.basis == "fixed":
+            value = read_quantity(f"{a.value!r} {a.unit}", "MBq", "activity")
+        elif a.basis == "per_kg":
+            value = read_quantity(f"{a.value!r} {a.unit}", "MBq/kg", "activity per body mass") * body_mass_kg
+        else:
+            continue
+        cap = read_quantity(f"{a.cap!r} {a.cap_unit}", "MBq", "activity") if a.cap is not None else value
+        known.append(min(value, cap))
+    return max(known, default=None)
+
+
+def plans(report: Report) -> list[tuple[str, NextActivity, float | None]]:
+    """The activities that are left, each with the largest one in use when the limits allow even more than that."""
+    from ..catalog import agent
+
+    in_practice = highest_in_use_MBq(agent(report.course.agent), report.case.body_mass_kg)
+    made = []
+    for title, plan in (
+        ("Next cycle, after all of this", report.next_cycle),
+        ("This course, per cycle", report.planned_limit),
+    ):
+        if plan is None or (plan.remaining_cycles == 1 and plan is report.planned_limit):
+            continue  # one cycle: what it could have had is no question any more
+        beyond = in_practice is not None and plan.activity_MBq_at_confidence > in_practice
+        made.append((title, plan, in_practice if beyond else None))
+    return made
 
 
 def asked(report: Report) -> str:
@@ -231,9 +265,11 @@ def text(report: Report) -> str:
             f"{name}: {ledger.quantity_label} {span(total)} Gy with all earlier therapy, limit {number(ledger.limit.value_Gy)} Gy"
             f" ({ledger.limit.label}){above}.", 80, subsequent_indent="  ",
         )  # fmt: skip
-    for title, plan in (("Next cycle", report.next_cycle), ("This course could have", report.planned_limit)):
-        if plan is not None:
-            lines += textwrap.wrap(f"{title}: {plan.statement}", 80, subsequent_indent="  ")
+    for title, plan, practice in plans(report):
+        told = f"{title}: {plan.statement}"
+        if practice is not None:
+            told = f"{title}: {activity(practice)}, the most in use, stays within the limits. On the limits alone: {plan.statement}"
+        lines += textwrap.wrap(told, 80, subsequent_indent="  ")
     from ..catalog import agent
 
     used = in_use(agent(report.course.agent))
