@@ -158,7 +158,7 @@ BAD = {  # the file, and what its message must say
     "escape codes": (GOOD + '"\\e[31mred": 1\n', ["\\x1b[31mred", "Allowed"]),
     "an endless key": (GOOD + f"? {'k' * 5000}\n: 1\n", ["kkk...", "Allowed"]),
     # YAML
-    "duplicate key": (GOOD + "case: two\n", ["line 38", "'case'", "second time"]),
+    "duplicate key": (GOOD + "case: two\n", [f"line {len(GOOD.splitlines()) + 1}", "'case'", "second time"]),
     "duplicate key inside": (swap("  times_h", "  times_h: [1, 2, 3, 4]\n  times_h"), ["'times_h'", "second time"]),
     "tab": (swap("  agent", "\tagent"), ["line 13", "tab", "spaces"]),
     "colon in a title": (swap("title: 177Lu", "title: a: b"), ["line 6", "colon", "quotes"]),
