@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     DosePerActivity = float
     Density = float
     Fraction = float
+    LengthUm = float
 else:
     ActivityMBq = _text_with_unit("activity", "MBq", 1e7)
     MassKg = _text_with_unit("mass", "kg", 1e3)
@@ -93,6 +94,7 @@ else:
     DosePerActivity = _text_with_unit("absorbed dose per activity", "Gy/MBq", 1e4, zero=True)
     Density = _text_with_unit("density", "g/mL", 25.0)
     Fraction = _text_with_unit("percent or fraction", "1", 1.0, zero=True)
+    LengthUm = _text_with_unit("length", "um", 1e6)
 
 
 class _Part(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .compare import compare_page, compare_text, write_comparison
 from .files import check_writable, open_result
 from .model import DISCLAIMER, Course, Input, Provenance, Report, Sensitivity, WhatIf, stats
 
@@ -14,6 +15,9 @@ __all__ = [
     "Sensitivity",
     "WhatIf",
     "check_writable",
+    "compare_page",
+    "compare_text",
     "open_result",
     "stats",
+    "write_comparison",
 ]
