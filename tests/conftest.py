@@ -15,7 +15,9 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import pytest  # noqa: E402  (the threads come first)
 
 REPOSITORY = pathlib.Path(__file__).parents[1]
-EXAMPLES = {file.stem: file for file in sorted((REPOSITORY / "examples").glob("*.yaml"))}
+_FILES = sorted((REPOSITORY / "examples").glob("*.yaml"))
+CELL_EXAMPLES = {file.stem: file for file in _FILES if "\ncluster:" in file.read_text(encoding="utf-8")}
+EXAMPLES = {file.stem: file for file in _FILES if file.stem not in CELL_EXAMPLES}
 
 
 def with_options(case, **changes):

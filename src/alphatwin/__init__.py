@@ -18,20 +18,27 @@ __version__ = "0.1.0"
 _HOME = {
     "AlphatwinError": "errors",
     "Case": "case",
+    "CellShape": "transport.cells",
+    "Comparison": "comparison",
     "Decays": "kinetics",
     "Dose": "dose",
     "Draws": "draws",
     "Effect": "biology",
     "Kinetics": "kinetics",
+    "LinearQuadratic": "biology.models",
     "Report": "report",
     "SValues": "transport",
+    "SpecificEnergy": "transport.hits",
     "absorbed_dose": "dose",
     "absorbed_fraction": "transport",
     "activities": "physics",
     "agent": "catalog",
     "anatomy": "catalog",
     "bed": "biology",
+    "cell_s_values": "transport.cells",
+    "compare": "comparison",
     "decays": "physics",
+    "dsb_yield": "biology.damage",
     "eqd2": "biology",
     "example_path": "case",
     "fit_curve": "kinetics",
@@ -39,19 +46,31 @@ _HOME = {
     "load": "case",
     "medium": "physics",
     "nuclide": "physics",
+    "oer": "biology.oxygen",
     "open_result": "report",
     "run": "run",
     "schema": "case",
     "self_s_values": "transport",
+    "shaped_cell_s_values": "transport.cells",
     "source": "catalog",
+    "ssb_yield": "biology.damage",
+    "specific_energy": "transport.hits",
+    "structure": "catalog",
+    "structure_dose": "transport.structures",
+    "structure_hits": "transport.structures",
+    "structure_s_values": "transport.structures",
     "validate": "validation",
 }
 __all__ = sorted([*_HOME, "__version__"])
 
 if TYPE_CHECKING:
     from .biology import Effect, bed, eqd2, lea_catcheside
+    from .biology.damage import dsb_yield, ssb_yield
+    from .biology.models import LinearQuadratic
+    from .biology.oxygen import oer
     from .case import Case, example_path, load, schema
-    from .catalog import agent, anatomy, source
+    from .catalog import agent, anatomy, source, structure
+    from .comparison import Comparison, compare
     from .dose import Dose, absorbed_dose
     from .draws import Draws
     from .errors import AlphatwinError
@@ -60,6 +79,9 @@ if TYPE_CHECKING:
     from .report import Report, open_result
     from .run import run
     from .transport import SValues, absorbed_fraction, self_s_values
+    from .transport.cells import CellShape, cell_s_values, shaped_cell_s_values
+    from .transport.hits import SpecificEnergy, specific_energy
+    from .transport.structures import structure_dose, structure_hits, structure_s_values
     from .validation import validate
 
 

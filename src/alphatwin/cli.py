@@ -144,9 +144,32 @@ def _app() -> Any:
         """Run a case: writes report.html, summary.json and result.nc in a folder named after the case."""
         _run(case_file, out, samples, seed, quiet)
 
+    @app.command("cells", short_help="A cluster of cells: dose, survival, control.")
+    def cells_command(
+        case_file: pathlib.Path = typer.Argument(..., metavar="CASE.yaml", help="The case of cells to run."),  # noqa: B008
+        out: pathlib.Path = typer.Option(".", "--out", "-o", help="Where the folder of results is made."),  # noqa: B008
+        seed: int = typer.Option(None, "--seed", min=0, max=2**63 - 1, help="Override options.seed."),
+        quiet: bool = typer.Option(False, "--quiet", "-q", help="Print only where the report is."),
+    ) -> None:
+        """Dose and exact survival of every cell of a spheroid, layer or patch, with pictures of its section."""
+        _cells(case_file, out, seed, quiet)
+
+    @app.command("compare", short_help="Alpha and beta emitters side by side.")
+    def compare_command(
+        nuclides: list[str] = typer.Argument(..., metavar="NUCLIDE...", help="E.g. Ac-225 Pb-212 At-211 Lu-177 Y-90."),  # noqa: B008
+        out: pathlib.Path = typer.Option(None, "--out", "-o", help="Folder for compare.html and .json."),  # noqa: B008
+        dose: str = typer.Option("2 Gy", "--dose", help="Equal absorbed dose, mean over the nuclei."),
+        decays: float = typer.Option(10.0, "--decays", help="Equal decays of the parent per cell."),
+        half_life: str = typer.Option(None, "--biological-half-life", help="Of the agent in the tumour, e.g. '60 h'."),
+        hypoxia: str = typer.Option("2.5 mmHg", "--hypoxia", help="Oxygen of hypoxic cells, in mmHg, % or kPa."),
+        as_json: bool = json_option,
+    ) -> None:
+        """Compare nuclides at equal absorbed dose and at equal decays, from LET to survival, every number traced."""
+        _compare(nuclides, out, dose, decays, half_life, hypoxia, as_json)
+
     @app.command("list", short_help="List what the catalogue holds.")
     def list_command(
-        kind: str = typer.Argument(None, help="agent, nuclide, medium, anatomy, tissue, element, fate or source."),
+        kind: str = typer.Argument(None, help="agent, nuclide, medium ...; without it, all kinds with their numbers."),
         as_json: bool = json_option,
     ) -> None:
         """List what the catalogue holds."""
@@ -229,9 +252,87 @@ def _run(case_file: pathlib.Path, out: pathlib.Path, samples: int | None, seed: 
     print(f"Report: {folder / 'report.html'}")
 
 
+# --- cells -----------------------------------------------------------------------------------------------------------
+
+
+def _cells(case_file: pathlib.Path, out: pathlib.Path, seed: int | None, quiet: bool) -> None:
+    from .case import located
+    from .case.cells import load_cells
+    from .errors import AlphatwinError, OutputError
+
+    case = load_cells(case_file)
+    if seed is not None:
+        case = case.model_copy(update={"options": case.options.model_copy(update={"seed": seed})})
+    with _progress(quiet) as stage:
+        stage("loading the science")
+        from .report import check_writable
+        from .run.cells import run_cells
+
+        check_writable(out, case.case)  # before the work, not after it
+        try:
+            report = run_cells(case, case_file, stage)
+        except OutputError:
+            raise
+        except AlphatwinError as error:
+            raise type(error)(located(case_file, str(error))) from None
+        stage("writing")
+        folder = report.write(out)
+    if not quiet:
+        print(report.text())
+    print(f"Report: {folder / 'report.html'}")
+
+
+# --- compare ---------------------------------------------------------------------------------------------------------
+
+
+def _compare(
+    nuclides: list[str],
+    out: pathlib.Path | None,
+    dose: str,
+    decays: float,
+    half_life: str | None,
+    hypoxia: str,
+    as_json: bool,
+) -> None:
+    from .units import read_quantity
+
+    gray = read_quantity(dose, "Gy", "absorbed dose", "--dose")
+    hours = read_quantity(half_life, "h", "time", "--biological-half-life") if half_life is not None else float("inf")
+    with _progress(as_json) as stage:
+        stage("comparing")
+        from .biology.oxygen import oxygen_pressure_mmHg
+        from .comparison import Conditions, compare
+        from .report import compare_text, write_comparison
+
+        pressure = oxygen_pressure_mmHg(hypoxia)
+        found = compare(
+            nuclides, Conditions(dose_Gy=gray, decays=decays, biological_half_life_h=hours, hypoxia_mmHg=pressure)
+        )
+        folder = write_comparison(found, out) if out is not None else None
+    if as_json:
+        print(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        return
+    print(compare_text(found))
+    if folder is not None:
+        print(f"Page: {folder / 'compare.html'}")
+
+
 # --- catalogue -------------------------------------------------------------------------------------------------------
 
-_KINDS = ("agent", "nuclide", "medium", "anatomy", "tissue", "element", "fate", "source")
+_KINDS = (
+    "agent",
+    "nuclide",
+    "medium",
+    "anatomy",
+    "tissue",
+    "element",
+    "fate",
+    "structure",
+    "cell-line",
+    "parameters",
+    "modifier",
+    "source",
+)
 _PLURALS = {
     "agents": "agent",
     "nuclides": "nuclide",
@@ -241,6 +342,9 @@ _PLURALS = {
     "tissues": "tissue",
     "elements": "element",
     "fates": "fate",
+    "structures": "structure",
+    "cell-lines": "cell-line",
+    "modifiers": "modifier",
     "sources": "source",
 }
 

@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     Density = float
     Fraction = float
     SignedFraction = float
+    LengthUm = float
 else:
     ActivityMBq = _text_with_unit("activity", "MBq", 1e7)
     MassKg = _text_with_unit("mass", "kg", 1e3)
@@ -95,6 +96,7 @@ else:
     Density = _text_with_unit("density", "g/mL", 25.0)
     Fraction = _text_with_unit("percent or fraction", "1", 1.0, zero=True)
     SignedFraction = _text_with_unit("percent or fraction", "1", 1.0, signed=True)
+    LengthUm = _text_with_unit("length", "um", 1e6)
 
 
 class _Part(BaseModel):
@@ -458,6 +460,25 @@ class LimitChoice(_Part):
         return self
 
 
+class CellOptions(_Part):
+    """The cell in which hits are counted, and what a photon dose does to it."""
+
+    cell_radius_um: LengthUm = Field(default="5 um", validate_default=True, alias="cell_radius")
+    nucleus_radius_um: LengthUm = Field(default="4 um", validate_default=True, alias="nucleus_radius")
+    alpha_per_Gy: float | None = Field(
+        default=None, gt=0, le=10, description="LQ alpha of photons; with it the report gives survival"
+    )
+
+    @model_validator(mode="after")
+    def _nucleus_fits(self) -> Self:
+        if not 1.0 <= self.nucleus_radius_um < self.cell_radius_um <= 100.0:
+            raise ValueError(
+                f"a nucleus of {self.nucleus_radius_um:g} um in a cell of {self.cell_radius_um:g} um: the nucleus has a radius of "
+                "at least 1 um and fits inside the cell, the cell one of at most 100 um."
+            )
+        return self
+
+
 class Options(_Part):
     """How the case is computed."""
 
@@ -490,6 +511,7 @@ class Case(_Part):
     daughters: DaughterOptions = DaughterOptions()
     prior_therapy: tuple[Annotated[PriorCourse | ExternalBeam, Field(discriminator="type")], ...] = ()
     limits: dict[str, LimitChoice] = Field(default_factory=dict)
+    cells: CellOptions = CellOptions()
     options: Options = Options()
 
     @model_validator(mode="before")

@@ -14,6 +14,7 @@ from .. import catalog
 from ..errors import AlphatwinError, CaseError, suggestion
 from .model import (
     Case,
+    CellOptions,
     CurveTerm,
     DaughterOptions,
     ExternalBeam,
@@ -60,9 +61,16 @@ def load(path: str | pathlib.Path) -> Case:
     ...
     alphatwin.errors.CaseError: There is no file nowhere.yaml.
     """
+    found = read_as(path, Case, _PARTS)
+    assert isinstance(found, Case)
+    return found
+
+
+def read_as(path: str | pathlib.Path, model: type[BaseModel], parts: Parts) -> BaseModel:
+    """Read and check a file against a model of another kind of case; `parts` are its models by place, for the messages."""
     name = pathlib.Path(path).name
     root, data = _parse(_text_of(pathlib.Path(path)), name)
-    return validated(data, name, lambda location: _line(root, location))
+    return _validated(data, name, lambda location: _line(root, location), model, parts)
 
 
 def located(path: str | pathlib.Path, message: str) -> str:
@@ -80,7 +88,10 @@ def located(path: str | pathlib.Path, message: str) -> str:
     return f"{name}{_line(root, tuple(match[0].split('.')))}, {message}"
 
 
-_PLACE = re.compile(r"(?:patient|treatment|kinetics|daughters|prior_therapy|limits|options)(?:\.\w+)*(?=\W)")
+_PLACE = re.compile(
+    r"(?:patient|treatment|kinetics|daughters|prior_therapy|limits|options"
+    r"|cells|cluster|source|uptake|response|oxygen|compare)(?:\.\w+)*(?=:)"
+)
 
 
 def _text_of(file: pathlib.Path) -> str:
@@ -201,13 +212,23 @@ def _line(root: Any, location: tuple[Any, ...]) -> str:
 
 def validated(data: Mapping[str, Any], name: str, line_of: Callable[[tuple[Any, ...]], str]) -> Case:
     """A case from a mapping, or one message per problem with its place."""
+    found = _validated(data, name, line_of, Case, _PARTS)
+    assert isinstance(found, Case)
+    return found
+
+
+def _validated(
+    data: Mapping[str, Any], name: str, line_of: Callable[[tuple[Any, ...]], str], model: type[BaseModel], parts: Parts
+) -> BaseModel:
     try:
-        return Case.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
         faults = error.errors(include_url=False)
-        typos = {(*e["loc"][:-1], near) for e in faults if e["type"] == "extra_forbidden" for near in _meant(e["loc"])}
+        typos = {
+            (*e["loc"][:-1], near) for e in faults if e["type"] == "extra_forbidden" for near in _meant(e["loc"], parts)
+        }
         faults = [e for e in faults if e["type"] != "missing" or e["loc"] not in typos]  # its typo is told already
-        messages = [_message(e, name, line_of) for e in faults]
+        messages = [_message(e, name, line_of, parts) for e in faults]
     except AlphatwinError as error:
         messages = [f"{name}: {error}"]
     shown = list(dict.fromkeys(m for m in messages if m))
@@ -223,7 +244,7 @@ _BOUNDS = {
 }
 
 
-def _message(error: Any, name: str, line_of: Callable[[tuple[Any, ...]], str]) -> str:
+def _message(error: Any, name: str, line_of: Callable[[tuple[Any, ...]], str], parts: Parts) -> str:
     context = error.get("ctx", {})
     tagged = (*error["loc"], *context.get("place", ()))
     tagged = tuple(step for step in tagged if step != "[key]")
@@ -232,13 +253,13 @@ def _message(error: Any, name: str, line_of: Callable[[tuple[Any, ...]], str]) -
     where = f"{name}{line_of(location)}, {place}" if location else name
     kind = error["type"]
     if kind == "extra_forbidden":
-        return f"{where}: {_unknown_key(tagged)}"
+        return f"{where}: {_unknown_key(tagged, parts)}"
     if kind == "missing":
-        return f"{where} is missing. {_describe(tagged)}".rstrip()
-    return f"{where}: {_reason(error, kind, context, tagged)}"
+        return f"{where} is missing. {_describe(tagged, parts)}".rstrip()
+    return f"{where}: {_reason(error, kind, context, tagged, parts)}"
 
 
-def _reason(error: Any, kind: str, context: Mapping[str, Any], tagged: tuple[Any, ...]) -> str:
+def _reason(error: Any, kind: str, context: Mapping[str, Any], tagged: tuple[Any, ...], parts: Parts) -> str:
     """What is wrong with one value, in words."""
     given = error.get("input")
     short = short_of(given)
@@ -249,7 +270,7 @@ def _reason(error: Any, kind: str, context: Mapping[str, Any], tagged: tuple[Any
     if kind == "finite_number" or (isinstance(given, float) and not math.isfinite(given)):
         return f"{given} is not a finite number."
     if given is None:
-        return f"is empty. {_describe(tagged)}".rstrip()
+        return f"is empty. {_describe(tagged, parts)}".rstrip()
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
         return f"{short} is out of range; it must be {words} {context[key]}."
@@ -261,13 +282,13 @@ def _reason(error: Any, kind: str, context: Mapping[str, Any], tagged: tuple[Any
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return f"type {short_of(given.get('type'))} is unknown. Allowed: {', '.join(_TAGS)}."
     if kind == "too_short":
-        return f"is empty. {_describe(tagged)}".rstrip()
+        return f"is empty. {_describe(tagged, parts)}".rstrip()
     if kind == "too_long":
         return f"has more than {context['max_length']} values; that is no measured curve."
     for start, words in _TYPE_WORDS.items():
         if kind.startswith(start):
             return f"{short} {words}"
-    fields = _fields_at(tagged)
+    fields = _fields_at(tagged, parts)
     if fields and kind.endswith("_type"):
         return f"{short} stands where keys are expected: {', '.join(fields)}."
     return f"{error['msg']} (given: {short})."
@@ -290,14 +311,14 @@ def _step(step: object) -> str:
     return text if text.isprintable() and len(text) <= 60 else short_of(text)
 
 
-def _meant(location: tuple[Any, ...]) -> list[str]:
+def _meant(location: tuple[Any, ...], parts: Parts) -> list[str]:
     """The keys that a mistyped one may have meant."""
-    return [key for key in _fields_at(location[:-1]) if key in suggestion(str(location[-1]), [key])]
+    return [key for key in _fields_at(location[:-1], parts) if key in suggestion(str(location[-1]), [key])]
 
 
-def _unknown_key(tagged: tuple[Any, ...]) -> str:
-    key, allowed = str(tagged[-1]), _fields_at(tagged[:-1])
-    homes = [".".join(path) for path, model in _PARTS.items() if path and key in _keys(model)]
+def _unknown_key(tagged: tuple[Any, ...], parts: Parts) -> str:
+    key, allowed = str(tagged[-1]), _fields_at(tagged[:-1], parts)
+    homes = [".".join(path) for path, model in parts.items() if path and key in _keys(model)]
     hint = suggestion(key, allowed)
     if homes and "Did you mean" not in hint:
         hint = f"It belongs under {' or '.join(h.replace('.*', '.<name>') for h in homes)}. "
@@ -305,7 +326,8 @@ def _unknown_key(tagged: tuple[Any, ...]) -> str:
 
 
 _TAGS: dict[str, type[BaseModel]] = {"radionuclide": PriorCourse, "external_beam": ExternalBeam}
-_PARTS: dict[tuple[str, ...], type[BaseModel]] = {
+Parts = Mapping[tuple[str, ...], type[BaseModel]]
+_PARTS: Parts = {
     (): Case,
     ("patient",): Patient,
     ("treatment",): Treatment,
@@ -315,15 +337,16 @@ _PARTS: dict[tuple[str, ...], type[BaseModel]] = {
     ("daughters",): DaughterOptions,
     ("prior_therapy", "*"): PriorCourse,
     ("limits", "*"): LimitChoice,
+    ("cells",): CellOptions,
     ("options",): Options,
 }
 
 
-def _model_at(location: tuple[Any, ...]) -> type[BaseModel] | None:
+def _model_at(location: tuple[Any, ...], parts: Parts) -> type[BaseModel] | None:
     """The part of the case that a location such as ('kinetics', 'regions', 'liver') points to."""
     if location[:1] == ("prior_therapy",) and len(location) == 3:
         return _TAGS.get(location[2])
-    for pattern, model in _PARTS.items():
+    for pattern, model in parts.items():
         if len(pattern) == len(location) and all(p in ("*", str(s)) for p, s in zip(pattern, location, strict=True)):
             return model
     return None
@@ -333,17 +356,17 @@ def _keys(model: type[BaseModel]) -> list[str]:
     return [f.alias or n for n, f in model.model_fields.items()]
 
 
-def _fields_at(location: tuple[Any, ...]) -> list[str]:
-    model = _model_at(location)
+def _fields_at(location: tuple[Any, ...], parts: Parts) -> list[str]:
+    model = _model_at(location, parts)
     return [] if model is None else _keys(model)
 
 
-def _describe(location: tuple[Any, ...]) -> str:
+def _describe(location: tuple[Any, ...], parts: Parts) -> str:
     """What a key is for, with an example where there is one."""
-    here = _model_at(location)
+    here = _model_at(location, parts)
     if here is not None:
         return f"It holds the keys {', '.join(_keys(here))}."
-    model = _model_at(location[:-1])
+    model = _model_at(location[:-1], parts)
     for name, field in model.model_fields.items() if model is not None else ():
         if (field.alias or name) == location[-1]:
             examples = list(field.examples or ())

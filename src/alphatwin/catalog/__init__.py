@@ -19,6 +19,7 @@ from .model import (
     AdministeredActivity,
     Agent,
     Anatomy,
+    CellLine,
     Cited,
     DaughterFate,
     DoseCoefficient,
@@ -26,10 +27,14 @@ from .model import (
     FreeElement,
     Limit,
     Medium,
+    Modifier,
     NuclideOverride,
+    ParameterSet,
     Quantity,
     RetentionCurve,
+    Structure,
     Tissue,
+    YieldFormula,
 )
 
 __all__ = [
@@ -38,6 +43,7 @@ __all__ = [
     "AdministeredActivity",
     "Agent",
     "Anatomy",
+    "CellLine",
     "Cited",
     "DaughterFate",
     "DoseCoefficient",
@@ -45,24 +51,32 @@ __all__ = [
     "FreeElement",
     "Limit",
     "Medium",
+    "Modifier",
     "NuclideOverride",
+    "ParameterSet",
     "Quantity",
     "RetentionCurve",
     "Source",
+    "Structure",
     "Tissue",
+    "YieldFormula",
     "agent",
     "anatomy",
+    "cell_line",
     "cited_in",
     "daughter_fate",
     "entries",
     "free_element",
     "load_entry",
     "medium",
+    "modifier",
     "nuclide_overrides",
+    "parameters",
     "path",
     "sha256",
     "source",
     "sources",
+    "structure",
     "tissue_of",
 ]
 
@@ -74,6 +88,10 @@ KINDS: dict[str, tuple[str, type[Entry]]] = {
     "tissue": ("radiobiology", Tissue),
     "element": ("daughters/elements", FreeElement),
     "fate": ("daughters/fates", DaughterFate),
+    "structure": ("structures", Structure),
+    "cell-line": ("cell_lines", CellLine),
+    "parameters": ("parameters", ParameterSet),
+    "modifier": ("modifiers", Modifier),
 }
 E = TypeVar("E", bound=Entry)
 
@@ -127,6 +145,8 @@ def _bare_keys(entry: Entry) -> Iterator[tuple[str, str]]:
             yield "chelator_source", entry.chelator_source
     elif isinstance(entry, DaughterFate):
         yield "site_source", entry.site_source
+    elif isinstance(entry, Modifier):
+        yield from ((f"sources.{i}", key) for i, key in enumerate(entry.sources))
 
 
 def cited_in(entry: Entry, place: str = "") -> Iterator[tuple[str, Cited]]:
@@ -198,6 +218,30 @@ def medium(name: str) -> Medium:
 def free_element(name: str) -> FreeElement:
     """Fate of a free daughter element, by symbol, e.g. ``"Bi"``."""
     found: FreeElement = _look_up("element", name)
+    return found
+
+
+def structure(name: str) -> Structure:
+    """A structure inside an organ, e.g. ``"kidney-proximal-tubule"``."""
+    found: Structure = _look_up("structure", name)
+    return found
+
+
+def cell_line(name: str) -> CellLine:
+    """Parameters of a cell line, e.g. ``"v79"``, one set per survival model."""
+    found: CellLine = _look_up("cell-line", name)
+    return found
+
+
+def parameters(name: str) -> ParameterSet:
+    """A named set of model parameters or measured anchors, e.g. ``"medras"``."""
+    found: ParameterSet = _look_up("parameters", name)
+    return found
+
+
+def modifier(name: str) -> Modifier:
+    """What a drug or a repair deficiency does to the response of cells, e.g. ``"5-fu"``."""
+    found: Modifier = _look_up("modifier", name)
     return found
 
 

@@ -308,3 +308,135 @@ class DaughterFate(Entry):
     site_source: str
     retained: tuple[RetainedFraction, ...] = Field(min_length=1)
     gaps: tuple[str, ...] = ()
+
+
+# --- damage, response and modifiers of cells -------------------------------------------------------------------------
+
+
+class YieldFormula(Cited):
+    """Lesions per Gy and Gbp of an ion against LET: Y = (p1 + (p2 L)^p3) / (1 + (p4 L)^p5), L in keV/um.
+
+    `low` and `high` bound the LET in which the formula is used; outside it is refused.
+    """
+
+    particle: str
+    lesion: Literal["dsb", "ssb"]
+    p: tuple[float, float, float, float, float]
+    unit: Literal["1/(Gy Gbp)"]
+    low: float = Field(ge=0, description="keV/um")
+    high: float = Field(gt=0, description="keV/um")
+
+
+class ParameterSet(Entry):
+    """Named numbers of one model, or measured anchors of one effect; what is missing stands in `gaps`."""
+
+    id: str
+    name: str
+    values: dict[str, Quantity] = Field(default_factory=dict)
+    yields: tuple[YieldFormula, ...] = ()
+    gaps: tuple[str, ...] = ()
+
+
+class CellLine(Entry):
+    """A cell line and its parameters, one set per model: `osmk2021`, `mkm`, `smk`, each with named quantities."""
+
+    id: str
+    name: str
+    models: dict[Literal["mkm", "smk", "osmk2021"], dict[str, Quantity]] = Field(min_length=1)
+    gaps: tuple[str, ...] = ()
+
+
+class Modifier(Entry):
+    """What a drug or a repair deficiency does to the response: factors on alpha, on beta, on unrepaired breaks.
+
+    A factor that is absent was not found in a source that somebody read; it is never taken as 1. `radiation` is what
+    the factors were measured with.
+    """
+
+    id: str
+    name: str
+    mechanism: str
+    radiation: Literal["low_let", "high_let"]
+    conditions: str
+    alpha_factor: Quantity | None = None
+    beta_factor: Quantity | None = None
+    failure_factor: Quantity | None = None
+    measured: dict[str, Quantity] = Field(default_factory=dict)
+    sources: tuple[str, ...] = Field(min_length=1)
+    gaps: tuple[str, ...] = ()
+
+
+# --- structures inside organs ----------------------------------------------------------------------------------------
+
+DENSEST_PACKING = {"hexagonal": 0.9069, "fcc": 0.7404}  # of equal cylinders, of equal spheres
+
+
+class StructureZone(Entry):
+    """A layer of a structure; layers are listed from the inside out."""
+
+    name: str = Field(min_length=1)
+    medium: str
+    thickness: Quantity = Field(description="um; of the innermost one: its radius")
+    outer_surface: str = Field(default="", description="name under which its outer surface can be a source")
+
+
+class StructureCells(Entry):
+    """Cells that matter for the organ: where they are and how large their nuclei are."""
+
+    zone: str
+    nucleus_diameter: Quantity
+
+
+class Inclusions(Entry):
+    """Equal balls strewn at random through some zones, such as fat cells in marrow."""
+
+    name: str
+    medium: str
+    zones: tuple[str, ...] = Field(min_length=1)
+    diameter: Quantity
+    volume_fraction: Quantity
+
+
+class Structure(Entry):
+    """A repeated unit inside an organ: concentric spheres or cylinders, alone or packed, and the cells that matter."""
+
+    id: str
+    name: str
+    region: str
+    shape: Literal["sphere", "cylinder"]
+    packing: Literal["none", "hexagonal", "fcc"] = "none"
+    filled_fraction: Quantity | None = Field(default=None, description="volume share of the units, with a packing")
+    between: str = Field(default="", description="name of what lies between packed units")
+    between_medium: str = ""
+    zones: tuple[StructureZone, ...] = Field(min_length=1)
+    inclusions: Inclusions | None = None
+    cells: dict[str, StructureCells] = Field(min_length=1)
+    gaps: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Structure:
+        names = [z.name for z in self.zones] + [z.outer_surface for z in self.zones if z.outer_surface]
+        names += [self.between] if self.between else []
+        names += [self.inclusions.name] if self.inclusions else []
+        if len(set(names)) != len(names):
+            raise ValueError(f"a zone, surface or inclusion is named twice among {', '.join(names)}")
+        packed = self.packing != "none"
+        if packed != (self.filled_fraction is not None) or packed != bool(self.between and self.between_medium):
+            raise ValueError("filled_fraction, between and between_medium go with a packing, and only with one")
+        if packed and {"hexagonal": "cylinder", "fcc": "sphere"}[self.packing] != self.shape:
+            raise ValueError("cylinders are packed hexagonal, spheres fcc")
+        if self.filled_fraction is not None and not 0 < self.filled_fraction.value < DENSEST_PACKING[self.packing]:
+            raise ValueError(f"filled_fraction lies between 0 and {DENSEST_PACKING[self.packing]}")
+        zones = {z.name for z in self.zones}
+        strewn = set(self.inclusions.zones) if self.inclusions else set()
+        if strewn and self.shape != "sphere":
+            raise ValueError("inclusions need spherical zones")
+        if missing := ({c.zone for c in self.cells.values()} | strewn) - zones:
+            raise ValueError(f"no zone is called {', '.join(sorted(missing))}")
+        lengths = [z.thickness for z in self.zones] + [c.nucleus_diameter for c in self.cells.values()]
+        lengths += [self.inclusions.diameter] if self.inclusions else []
+        if any(q.unit != "um" or q.value <= 0 for q in lengths):
+            raise ValueError("lengths are above 0 and in um")
+        if self.inclusions and not 0 < self.inclusions.volume_fraction.value <= 0.35:
+            raise ValueError("inclusions fill up to 0.35 of their zones: more cannot be strewn at random")
+        return self

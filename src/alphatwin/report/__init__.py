@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from .compare import compare_page, compare_text, write_comparison
 from .files import check_writable, open_result
-from .model import DISCLAIMER, Course, Input, Provenance, Report, Sensitivity, WhatIf, stats
+from .model import DISCLAIMER, Course, Input, NucleusHits, Provenance, Report, Sensitivity, WhatIf, stats
 
 __all__ = [
     "DISCLAIMER",
     "Course",
     "Input",
+    "NucleusHits",
     "Provenance",
     "Report",
     "Sensitivity",
     "WhatIf",
     "check_writable",
+    "compare_page",
+    "compare_text",
     "open_result",
     "stats",
+    "write_comparison",
 ]

@@ -9,6 +9,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 
     from .model import Report
 
-__all__ = ["check_writable", "dataset", "open_result", "write"]
-
-FILES = ("report.html", "summary.json", "result.nc")
+__all__ = ["check_writable", "dataset", "open_result", "write", "write_folder", "write_netcdf"]
 
 
 def dataset(report: Report) -> xr.Dataset:
@@ -147,8 +146,27 @@ def _reason(error: OSError) -> str:
 
 
 def write(report: Report, parent: pathlib.Path) -> pathlib.Path:
-    """Write the three files; each appears whole or not at all, and a failure takes back what was made."""
-    name = report.case.case
+    """Write the three files of a report."""
+
+    def summary(file: pathlib.Path) -> None:
+        text = json.dumps(report.summary(), indent=2, ensure_ascii=False, allow_nan=False)
+        file.write_text(text + "\n", encoding="utf-8")
+
+    return write_folder(
+        report.case.case,
+        parent,
+        {
+            "report.html": lambda file: file.write_text(report.html(), encoding="utf-8"),
+            "summary.json": summary,
+            "result.nc": lambda file: write_netcdf(dataset(report), file),
+        },
+    )
+
+
+def write_folder(
+    name: str, parent: pathlib.Path, makers: Mapping[str, Callable[[pathlib.Path], object]]
+) -> pathlib.Path:
+    """Write files into the folder `name`; each appears whole or not at all, and a failure takes back what was made."""
     check_writable(parent, name)
     target = parent / name
     made = [p for p in (target, parent, *parent.absolute().parents) if not p.exists()]
@@ -156,12 +174,10 @@ def write(report: Report, parent: pathlib.Path) -> pathlib.Path:
     try:
         parent.mkdir(parents=True, exist_ok=True)
         scratch = pathlib.Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
-        (scratch / "report.html").write_text(report.html(), encoding="utf-8")
-        text = json.dumps(report.summary(), indent=2, ensure_ascii=False, allow_nan=False)
-        (scratch / "summary.json").write_text(text + "\n", encoding="utf-8")
-        _write_netcdf(dataset(report), scratch / "result.nc")
+        for file, make in makers.items():
+            make(scratch / file)
         target.mkdir(exist_ok=True)
-        for file in FILES:
+        for file in makers:
             os.replace(scratch / file, target / file)
     except BaseException as error:  # Ctrl-C too: whatever was made here goes
         if target in made:
@@ -179,7 +195,7 @@ def write(report: Report, parent: pathlib.Path) -> pathlib.Path:
     return target
 
 
-def _write_netcdf(data: xr.Dataset, file: pathlib.Path) -> None:
+def write_netcdf(data: xr.Dataset, file: pathlib.Path) -> None:
     encoding = {str(name): {"zlib": True, "complevel": 4, "shuffle": True} for name in data.data_vars}
     try:
         data.to_netcdf(file, engine="h5netcdf", encoding=encoding)

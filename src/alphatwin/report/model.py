@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..kinetics import Curve, Decays, Kinetics
     from ..transport import SValues
 
-__all__ = ["Course", "Input", "Provenance", "Report", "Sensitivity", "WhatIf", "stats"]
+__all__ = ["Course", "Input", "NucleusHits", "Provenance", "Report", "Sensitivity", "WhatIf", "stats"]
 
 DISCLAIMER = "Research software. Not a medical device: no result here may decide a treatment without independent check."
 
@@ -62,6 +62,19 @@ class Course:
     def regions(self) -> tuple[str, ...]:
         """Regions that have a dose."""
         return tuple(str(r) for r in self.dose.dose["region"].values)
+
+
+@dataclass(frozen=True, eq=False)
+class NucleusHits:
+    """Alpha hits of a nucleus over the course, and survival where the case gives a photon alpha; arrays [sample]."""
+
+    mean_hits: np.ndarray
+    survival: np.ndarray | None
+
+    @property
+    def not_hit(self) -> np.ndarray:
+        """Share of cells that no alpha hits, exp(-mean hits)."""
+        return np.asarray(np.exp(-self.mean_hits))
 
 
 @dataclass(frozen=True)
@@ -148,6 +161,7 @@ class Report:
     point: Course
     ledgers: Mapping[str, Ledger]
     ntcp: Mapping[str, tuple[str, np.ndarray]]
+    cells: Mapping[str, NucleusHits]
     next_cycle: NextActivity | None
     planned_limit: NextActivity | None
     answer_tissue: str
@@ -195,7 +209,16 @@ class Report:
             "bed_Gy": stats(effect.bed.sel(region=name)),
             "eqd2_Gy": stats(effect.eqd2.sel(region=name)),
             "lea_catcheside_g": stats(effect.g.sel(region=name)),
+            **self._cells(name),
         }
+
+    def _cells(self, name: str) -> dict[str, Any]:
+        """Hits of a nucleus, for a course with alphas."""
+        hits = self.cells.get(name)
+        if hits is None:
+            return {}
+        made = {"mean_hits_per_nucleus": stats(hits.mean_hits), "cells_not_hit": stats(hits.not_hit)}
+        return {"cells": made if hits.survival is None else {**made, "survival": stats(hits.survival)}}
 
     def _parts(self, name: str) -> list[str]:
         sources = [str(s) for s in self.course.s_values.s["source"].values]

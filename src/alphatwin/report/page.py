@@ -81,6 +81,7 @@ def _context(report: Report) -> dict[str, Any]:
         "ntcp": [(name, endpoint, stats(values)) for name, (endpoint, values) in report.ntcp.items()],
         "what_moves": report.sensitivity[:1],
         "regions": regions,
+        "cells": {name: r["cells"] for name, r in regions.items() if "cells" in r},
         "curves": report.curves,
         "curve_figures": [_script(_curve_figure(report, name)) for name in report.curves],
         "chain_figures": [_script(f) for f in _chain_figures(report)],

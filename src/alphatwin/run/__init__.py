@@ -17,6 +17,7 @@ from ..physics import nuclide as nuclide_of
 from ..report import Provenance, Report
 from ._account import evaluate
 from ._context import Context, Evaluation, Recorder
+from ._nuclei import nucleus_hits
 from ._sensitivity import one_at_a_time, other_choices
 from ._stages import fit_curves
 
@@ -77,6 +78,8 @@ def run(case: Case, progress: Progress = lambda stage: None) -> Report:
         if main.planned_limit is not None
         else next(iter(main.ledgers), main.course.regions[0])
     )
+    progress("counting hits")
+    cells = nucleus_hits(context, main.course)
     progress("moving one input at a time")
     moved, centre = one_at_a_time(case, curves, tuple(draws.names), tissue)
     progress("trying other choices")
@@ -89,6 +92,7 @@ def run(case: Case, progress: Progress = lambda stage: None) -> Report:
         point=point.course,
         ledgers=main.ledgers,
         ntcp=main.ntcp,
+        cells=cells,
         next_cycle=main.next_cycle,
         planned_limit=main.planned_limit,
         answer_tissue=tissue,

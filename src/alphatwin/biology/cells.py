@@ -1,0 +1,324 @@
+"""Survival of every cell of a cluster, exact in the statistics of hits, and control from the sum of survivors.
+
+Alphas arrive as a compound Poisson process: N_j decays in cell j, each of which gives the nucleus of cell i the specific
+energy z with a density that depends on the distance alone. The response to sum z and to the dose d of electrons is
+
+    -ln s = a_L d + sum_k [a z_k + (1 - G) b z_k^2] + G (sqrt(b) sum_k z_k + sqrt(b_L) d)^2
+
+(linear-quadratic with dual-radiation interaction; G of Lea and Catcheside reduces what two tracks do together, never what
+one track does alone). The square is a Gaussian mean of exponentials, centred at any y0,
+
+    exp(-G y^2) = exp(G y0^2 - 2 G y0 y) E[exp(i w sqrt(2G) (y - y0))],  w standard normal,
+
+so survival needs nothing but sums over pairs of decays times transforms of single tracks, at some complex s:
+
+    S_i = E exp{ ... + sum_j N_j sum_tracks p [exp(-s_w z - (1 - G) b z^2) - 1] }
+
+y0 is put near the effect of the cells that can survive at all; then 16 Gauss-Hermite nodes hold at every dose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..dose.cells import Cluster, ClusterDose, alpha_reach_um, cluster_dose, contact_or_more, neighbour_sums
+from ..errors import DomainError, suggestion
+from ..transport._pairs import alpha_nodes, chain_transforms, gray_per_MeV, moments
+from ._checks import Floats, checked
+from .models import LinearQuadratic, SingleHit
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["CellSurvival", "survival"]
+
+Complex = NDArray[np.complex128]
+Response = LinearQuadratic | SingleHit
+
+EVENTS = ("decay", "atom")
+_NODES = 16
+_SPACING = 3.0  # of the centres y0, in units of the Gaussian's own width
+_CENTRES = 24  # the last one stands for survival below exp(-1000)
+_LEVELS = 6  # Chebyshev levels of a dose-modifying factor that varies from cell to cell
+
+
+@dataclass(frozen=True, eq=False)
+class CellSurvival:
+    """Survival of every cell, and what follows for the whole cluster.
+
+    Attributes
+    ----------
+    log_survival : DataArray[cell]
+        ln S; 0 for dead cells, which count nowhere.
+    dose : ClusterDose
+    response, low_let : LinearQuadratic or SingleHit
+        Of alphas' specific energy, and of electrons' and photons' dose.
+    events : {"decay", "atom"}
+    clonogenic_fraction : float
+    notes : tuple of str
+    """
+
+    log_survival: xr.DataArray
+    dose: ClusterDose
+    response: Response
+    low_let: Response
+    events: str
+    clonogenic_fraction: float = 1.0
+    notes: tuple[str, ...] = ()
+    _of_mean_dose: Floats = field(repr=False, default_factory=lambda: np.zeros(0))
+
+    @property
+    def survival(self) -> Floats:
+        """S[cell]."""
+        return np.asarray(np.exp(self.log_survival.values))
+
+    @property
+    def surviving_fraction(self) -> float:
+        """Mean over the living cells."""
+        return float(self.survival[self.dose.alive].mean())
+
+    @property
+    def mean_dose_surviving_fraction(self) -> float:
+        """What the same response says of each cell's mean dose: hits forgotten, too low."""
+        return float(np.exp(self._of_mean_dose[self.dose.alive]).mean())
+
+    @property
+    def expected_survivors(self) -> float:
+        """Sum of S over living clonogenic cells."""
+        return float(self.survival[self.dose.alive].sum()) * self.clonogenic_fraction
+
+    @property
+    def tumour_control(self) -> float:
+        """Chance that no clonogen survives, exp(-expected survivors)."""
+        return float(np.exp(-self.expected_survivors))
+
+    @property
+    def zero_hit_share(self) -> float:
+        """Expected share of the living cells that no alpha hits (decays independent)."""
+        return self.dose.zero_hit_share
+
+
+def survival(
+    these: Cluster,
+    response: Response,
+    *,
+    low_let: Response | None = None,
+    dose_modifying_factor: ArrayLike = 1.0,
+    low_let_dose_modifying_factor: ArrayLike = 1.0,
+    events: str = "decay",
+    clonogenic_fraction: float = 1.0,
+    dose: ClusterDose | None = None,
+) -> CellSurvival:
+    """Survival of every cell, exact for hits that are Poisson distributed, at any dose.
+
+    Parameters
+    ----------
+    these : Cluster
+    response : LinearQuadratic or SingleHit
+        Response of a nucleus to specific energy from alphas; its `g` reduces what two tracks do together.
+    low_let : LinearQuadratic or SingleHit, optional
+        Response to electrons and photons, whose dose is continuous; the same as `response` when left out.
+    dose_modifying_factor, low_let_dose_modifying_factor : float or array (cell,)
+        1/OER: by how much a cell feels its dose, above 0 and at most 10.
+    events : {"decay", "atom"}
+        ``"decay"``: every decay of the chain is independent of all others. ``"atom"``: the decays that one atom of the
+        parent leads to belong together (they start from one cell), which leaves more cells without a hit.
+    clonogenic_fraction : float
+        Of the living cells, above 0 and at most 1.
+    dose : ClusterDose, optional
+        Of the same cluster, when it was made before.
+
+    Returns
+    -------
+    CellSurvival
+
+    Raises
+    ------
+    DomainError
+        A response without a transform, factors out of range, unknown events.
+
+    References
+    ----------
+    Roeske and Stinchcomb 2006 (roeske2006) for the transform of single hits; Zaider and Rossi 1980 (zaider1980) for the
+    sum of square roots; docs/clusters.md.
+
+    Examples
+    --------
+    >>> from alphatwin.dose.cells import spheroid
+    >>> ball = spheroid("Po-210", decays_per_cell=5.0, radius_um=50.0)
+    >>> s = survival(ball, LinearQuadratic(0.3, 0.03))
+    >>> s.surviving_fraction > s.mean_dose_surviving_fraction
+    True
+    """
+    import xarray as xr
+
+    for what, given in (("response", response), ("low_let", low_let)):
+        if given is not None and not isinstance(given, LinearQuadratic | SingleHit):
+            raise DomainError(
+                f"{what} is {given!r}; survival of a cluster takes LinearQuadratic or SingleHit: the transform of others "
+                "is not closed."
+            )
+    if events not in EVENTS:
+        raise DomainError(f"No kind of event {events!r}. {suggestion(events, EVENTS)}There is decay and atom.")
+    if not 0 < clonogenic_fraction <= 1:
+        raise DomainError(f"clonogenic_fraction is {clonogenic_fraction!r}; it lies above 0 and is at most 1.")
+    if low_let is not None and low_let.g != response.g:
+        raise DomainError(
+            f"low_let has G {low_let.g:g} and response {response.g:g}; both radiations share one dose-rate curve."
+        )
+    other = response if low_let is None else low_let
+    factor = _factors("dose_modifying_factor", dose_modifying_factor, len(these))
+    low_factor = _factors("low_let_dose_modifying_factor", low_let_dose_modifying_factor, len(these))
+    found = cluster_dose(these) if dose is None else dose
+    if len(found.alive) != len(these):
+        raise DomainError(f"The dose given is of {len(found.alive)} cells, the cluster has {len(these)}.")
+    low_dose = found.low_let_Gy * low_factor
+    alpha_dose = np.maximum(found.total_Gy - found.low_let_Gy, 0.0)
+    work = _Work(these, response, other, events, alpha_dose, low_dose)
+    log_s = np.where(found.alive, work.log_survival(factor), 0.0)
+    y = np.sqrt(response.beta_per_Gy2) * alpha_dose * factor + np.sqrt(other.beta_per_Gy2) * low_dose
+    mean = -(response.alpha_per_Gy * alpha_dose * factor + other.alpha_per_Gy * low_dose + response.g * y**2)
+    return CellSurvival(
+        xr.DataArray(log_s, dims=("cell",), attrs={"units": "1", "long_name": "ln of surviving fraction"}),
+        found, response, other, events, clonogenic_fraction, _notes(these, events), np.where(found.alive, mean, 0.0),
+    )  # fmt: skip
+
+
+def _factors(name: str, given: ArrayLike, n: int) -> Floats:
+    value = checked(name, given, above=0.0)
+    if float(value.max()) > 10 or value.ndim > 1 or (value.ndim == 1 and len(value) != n):
+        raise DomainError(
+            f"{name} has shape {value.shape} and reaches {value.max():g}; give one value up to 10, or one for each of {n} cells."
+        )
+    return np.asarray(np.broadcast_to(value, (n,)))
+
+
+def _notes(these: Cluster, events: str) -> tuple[str, ...]:
+    how = (
+        "every decay of the chain independent"
+        if events == "decay"
+        else "all decays from one atom of the parent together"
+    )
+    told = [f"Alpha hits are Poisson distributed, {how}; electrons and photons give each nucleus their mean dose."]
+    told.append("Straight alpha tracks without straggling or delta rays: good for a nucleus, not for sites below 2 um.")
+    if any("nucleus" in p or "cell" in p for p in these.places.values()):
+        told.append("Recoils of decays inside the nucleus count as low-LET dose, not as hits.")
+    return tuple(told)
+
+
+# --- the sum ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What `survival` computes with; everything per cell is an array[cell]."""
+
+    these: Cluster
+    response: Response
+    low: Response
+    events: str
+    alpha_dose: Floats
+    low_dose: Floats
+
+    def log_survival(self, factor: Floats) -> Floats:
+        """ln S for a dose-modifying factor per cell: interpolated in it when it varies (ln S is smooth)."""
+        alive = self.these.alive
+        low, high = float(factor[alive].min()), float(factor[alive].max())
+        if high - low < 1e-9 * high:
+            return self._at(high, factor)
+        angle = np.pi * (np.arange(_LEVELS) + 0.5) / _LEVELS
+        node = 0.5 * (low + high) + 0.5 * (high - low) * np.cos(angle)
+        sign = np.where(np.arange(_LEVELS) % 2 == 0, 1.0, -1.0) * np.sin(angle)
+        top, bottom = np.zeros(len(factor)), np.zeros(len(factor))
+        at_node = np.full(len(factor), -1)
+        kept = []
+        for k in range(_LEVELS):
+            value = self._at(float(node[k]), factor)
+            kept.append(value)
+            gap = factor - node[k]
+            hit = np.abs(gap) < 1e-12 * high
+            at_node[hit] = k
+            part = sign[k] / np.where(hit, 1.0, gap)
+            top += part * value
+            bottom += part
+        out = top / bottom
+        for k in range(_LEVELS):
+            out = np.where(at_node == k, kept[k], out)
+        return np.asarray(out)
+
+    def _at(self, q: float, factor: Floats) -> Floats:
+        """ln S of all cells as if the factor of all were q."""
+        a, b, g = self.response.alpha_per_Gy * q, self.response.beta_per_Gy2 * q**2, self.response.g
+        e = np.sqrt(self.low.beta_per_Gy2) * self.low_dose
+        straight = -self.low.alpha_per_Gy * self.low_dose
+        if b * g == 0.0:
+            kappa = self._kappa(np.array([a + 0j]), (1 - g) * b)[:, 0].real
+            return np.asarray(straight - g * e**2 + kappa)
+        centre = self._centres(a, b, g, e)
+        node, weight = np.polynomial.hermite_e.hermegauss(_NODES)
+        half = node > 0
+        node, weight = node[half], 2.0 * weight[half] / np.sqrt(2 * np.pi)
+        width = np.sqrt(2 * g)
+        out = np.zeros(len(e))
+        for y0 in np.unique(centre[self.these.alive]):
+            here = (centre == y0) & self.these.alive
+            s = a + 2 * g * y0 * np.sqrt(b) - 1j * node * width * np.sqrt(b)
+            kappa = self._kappa(s, (1 - g) * b, here)[here]
+            exponent = kappa + 1j * node * width * (e[here, None] - y0)
+            top = exponent.real.max(axis=1)
+            total = np.exp(exponent - top[:, None]).real @ weight
+            out[here] = straight[here] + g * y0**2 - 2 * g * y0 * e[here] + top + np.log(np.maximum(total, 1e-300))
+        return out
+
+    def _centres(self, a: float, b: float, g: float, e: Floats) -> Floats:
+        """y0 of each cell, rounded to few values: y of the cells that survive, from a gamma-like compound Poisson law.
+
+        Tilted by exp(-s z), the mean of z falls from D to D / (1 + s z_D / 2)^2; s = a + 2 G sqrt(b) y.
+        """
+        these = self.these
+        gray = gray_per_MeV(these.nucleus_radius_um)
+        first, second = moments(self._nodes(np.zeros(1)), gray, 1)
+        z_dose = float(second[0] / first[0]) if first[0] > 0 else 0.2
+        low, high = e.copy(), e + np.sqrt(b) * self.alpha_dose
+        for _ in range(30):
+            y = 0.5 * (low + high)
+            s = a + 2 * g * np.sqrt(b) * y
+            above = e + np.sqrt(b) * self.alpha_dose / (1 + 0.5 * s * z_dose) ** 2 < y
+            low, high = np.where(above, low, y), np.where(above, y, high)
+        step = _SPACING / np.sqrt(2 * g)
+        return np.asarray(np.minimum(np.round(0.5 * (low + high) / step), _CENTRES) * step)
+
+    def _nodes(self, distance: Floats) -> Any:
+        t = self.these
+        return alpha_nodes(t.alpha_lines, contact_or_more(t, distance), t.cell_radius_um, t.nucleus_radius_um)
+
+    def _kappa(self, s: Complex, square: float, wanted: NDArray[np.bool_] | None = None) -> Complex:
+        """Sum over all cells of decays times the transform of one decay: [cell, s]."""
+        these = self.these
+        kernel = self._kernel(s, square)
+        own = kernel(np.zeros(1))[0]
+        out = these.decays[:, None] * own
+        if len(these) > 1:
+            cross = neighbour_sums(these, alpha_reach_um(these), lambda d: _split(kernel(d)), wanted)
+            out = out + cross[:, : len(s)] + 1j * cross[:, len(s) :]
+        return np.asarray(out)
+
+    def _kernel(self, s: Complex, square: float) -> Callable[[Floats], Complex]:
+        t = self.these
+
+        def of(distance: Floats) -> Complex:
+            return chain_transforms(
+                t.nuclide, t.decays_per_parent, t.parent_places, t.daughters, t.places, contact_or_more(t, distance),
+                (t.cell_radius_um, t.nucleus_radius_um), s, square, together=self.events == "atom",
+            )  # fmt: skip
+
+        return of
+
+
+def _split(value: Complex) -> Floats:
+    return np.concatenate([value.real, value.imag], axis=1)

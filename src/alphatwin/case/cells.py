@@ -1,0 +1,307 @@
+"""A case of cells: one cluster, one nuclide, one question, as a frozen, checked value; read like any other case."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pathlib
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from ..errors import CaseError, suggestion
+from .model import Fraction, LengthUm, DoseGy, TimeH, _fault, _Part
+from .reading import read_as
+
+__all__ = ["CellsCase", "load_cells"]
+
+PLACES = ("surface", "cytoplasm", "nucleus", "cell")
+
+
+class CellSizes(_Part):
+    """One cell: two concentric spheres."""
+
+    radius_um: LengthUm = Field(
+        default="5 um", validate_default=True, alias="radius", description="of the cell, e.g. '5 um'"
+    )
+    nucleus_radius_um: LengthUm = Field(
+        default="4 um", validate_default=True, alias="nucleus_radius", description="of the nucleus, e.g. '4 um'"
+    )
+
+    @model_validator(mode="after")
+    def _nucleus_fits(self) -> Self:
+        if self.nucleus_radius_um >= self.radius_um:
+            raise _fault(
+                f"the nucleus ({self.nucleus_radius_um:g} um) must be smaller than the cell ({self.radius_um:g} um). "
+                "Were the two swapped, or is one a diameter?",
+                "nucleus_radius",
+            )
+        return self
+
+
+class ClusterShape(_Part):
+    """Where the cells lie."""
+
+    shape: Literal["spheroid", "monolayer", "table"] = "spheroid"
+    packing: Literal["cubic", "close", "random"] = "cubic"
+    radius_um: LengthUm | None = Field(default=None, alias="radius", description="of the spheroid, e.g. '200 um'")
+    cells: int | None = Field(default=None, ge=1, le=5_000_000, strict=True, description="how many, e.g. 33401")
+    pitch_um: LengthUm | None = Field(
+        default=None, alias="pitch", description="distance of neighbours on a lattice, e.g. '10 um'"
+    )
+    volume_fraction: Fraction | None = Field(default=None, description="of random cells, at most '30 %'")
+    necrotic_radius_um: LengthUm | None = Field(
+        default=None, alias="necrotic_radius", description="of a dead core, e.g. '80 um'"
+    )
+    positions: str | None = Field(
+        default=None, description="a CSV file beside the case: x, y, z in um, and perhaps an uptake"
+    )
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if self.shape == "table":
+            if self.positions is None:
+                raise _fault("shape table needs positions, the name of a CSV file with x, y, z in um.", "positions")
+            for key, value in (("cells", self.cells), ("radius", self.radius_um), ("pitch", self.pitch_um)):
+                if value is not None:
+                    raise _fault("the table of positions says this already; leave it out.", key)
+        elif self.positions is not None:
+            raise _fault("positions go with shape: table.", "positions")
+        elif self.shape == "monolayer" and self.cells is None:
+            raise _fault("a monolayer needs cells, how many they are.", "cells")
+        elif self.shape == "monolayer" and self.radius_um is not None:
+            raise _fault("a monolayer is given by its number of cells.", "radius")
+        elif self.shape == "spheroid" and (self.radius_um is None) == (self.cells is None):
+            raise _fault("give the radius of the spheroid or its number of cells, one of the two.", "radius")
+        if self.shape != "spheroid" and self.necrotic_radius_um is not None:
+            raise _fault("a necrotic core goes with shape: spheroid.", "necrotic_radius")
+        if self.volume_fraction is not None and self.packing != "random":
+            raise _fault("a volume fraction goes with packing: random; a lattice has its pitch.", "volume_fraction")
+        return self
+
+
+def _places(value: object) -> object:
+    return {value: "100 %"} if isinstance(value, str) else value
+
+
+class Source(_Part):
+    """The nuclide, where in the cell it decays, and how often."""
+
+    nuclide: str = Field(description="e.g. Ac-225; its chain follows")
+    place: dict[str, Fraction] = Field(
+        default="surface", validate_default=True, description="surface, cytoplasm, nucleus or cell; or shares by place"
+    )
+    decays_per_cell: float | None = Field(
+        default=None, gt=0, le=1e9, description="of the parent, mean over living cells, e.g. 10"
+    )
+    mean_dose_Gy: DoseGy | None = Field(
+        default=None, alias="mean_dose", description="to living nuclei; sets the decays, e.g. '5 Gy'"
+    )
+    daughters: dict[str, dict[str, Fraction]] = Field(
+        default_factory=dict,
+        description="daughter: shares by place; what is missing to 100 % is lost, e.g. Bi-213: {surface: '30 %'}",
+    )
+    effective_half_life_h: TimeH | None = Field(
+        default=None,
+        alias="effective_half_life",
+        description="of the dose rate, for repair; default: the nuclide's own",
+    )
+
+    _short = field_validator("place", mode="before")(_places)
+
+    @field_validator("place", "daughters")
+    @classmethod
+    def _known_places(cls, value: dict[str, Any]) -> dict[str, Any]:
+        groups = {"": value} if all(isinstance(v, float) for v in value.values()) else value
+        for name, shares in groups.items():
+            for place in shares:
+                if place not in PLACES:
+                    raise _fault(
+                        f"no place {place!r} in a cell. {suggestion(place, PLACES)}Places: {', '.join(PLACES)}.",
+                        *([name] if name else []),
+                    )
+            if sum(shares.values()) > 1 + 1e-9:
+                raise _fault(f"the shares by place sum to {100 * sum(shares.values()):g} %.", *([name] if name else []))
+        return value
+
+    @model_validator(mode="after")
+    def _one_amount(self) -> Self:
+        if (self.decays_per_cell is None) == (self.mean_dose_Gy is None):
+            raise _fault("give decays_per_cell or mean_dose, one of the two.", "decays_per_cell")
+        if self.mean_dose_Gy == 0:
+            raise _fault("a mean dose must be above zero.", "mean_dose")
+        return self
+
+
+_NEEDS = {
+    "lognormal": ("cv",),
+    "labelled": ("fraction",),
+    "receptors": ("receptors", "cells"),
+    "uniform": (),
+    "table": (),
+}
+
+
+class UptakeChoice(_Part):
+    """How the decays are shared out over the living cells."""
+
+    model: Literal["uniform", "lognormal", "labelled", "receptors", "table"] = "uniform"
+    cv: Fraction | None = Field(default=None, description="lognormal: standard deviation over mean, e.g. '60 %'")
+    fraction: Fraction | None = Field(
+        default=None, description="labelled: share of the cells that take up all, e.g. '25 %'"
+    )
+    receptors: tuple[float, ...] | None = Field(
+        default=None, max_length=1000, description="receptors per cell, e.g. [1e4, 1e5]"
+    )
+    cells: tuple[float, ...] | None = Field(
+        default=None, max_length=1000, description="cells with so many receptors, e.g. [700, 300]"
+    )
+    penetration_depth_um: LengthUm | None = Field(
+        default=None,
+        alias="penetration_depth",
+        description="uptake falls by e over this depth below the rim, e.g. '60 um'",
+    )
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        for key in ("cv", "fraction", "receptors", "cells"):
+            wanted = key in _NEEDS[self.model]
+            if wanted and getattr(self, key) is None:
+                raise _fault(f"uptake {self.model} needs it.", key)
+            if not wanted and getattr(self, key) is not None:
+                raise _fault(f"does not go with uptake {self.model}.", key)
+        if self.fraction == 0:
+            raise _fault("a labelled fraction lies above 0 %.", "fraction")
+        return self
+
+
+class LowLet(_Part):
+    """Response to electrons and photons, where it differs."""
+
+    alpha_per_Gy: float = Field(ge=0, le=100)
+    beta_per_Gy2: float = Field(default=0.0, ge=0, le=100)
+
+
+class ResponseChoice(_Part):
+    """Linear-quadratic response of a nucleus to its specific energy."""
+
+    alpha_per_Gy: float = Field(ge=0, le=100, description="1/Gy of specific energy, e.g. 0.5")
+    beta_per_Gy2: float = Field(default=0.0, ge=0, le=100, description="1/Gy2, e.g. 0.03")
+    low_let: LowLet | None = None
+    repair_half_time_h: TimeH | None = Field(
+        default=None, alias="repair_half_time", description="with it, G of the decay counts, e.g. '1.5 h'"
+    )
+    clonogenic_fraction: Fraction = Field(default="100 %", validate_default=True, description="of the living cells")
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.clonogenic_fraction == 0:
+            raise _fault("a clonogenic fraction lies above 0 %.", "clonogenic_fraction")
+        return self
+
+
+class Oxygen(_Part):
+    """Oxygen in the spheroid: cells consume it, the centre has less (Grimes et al. 2014)."""
+
+    rim_pressure: str = Field(default="53.2 mmHg", description="at the surface, with its unit: '53 mmHg' or '7 %'")
+    model: Literal["osmk2021", "scifoni2013"] = "osmk2021"
+    core: Literal["alive", "dead"] = Field(default="dead", description="cells without oxygen")
+
+    @field_validator("rim_pressure", mode="before")
+    @classmethod
+    def _with_unit(cls, value: object) -> object:
+        if isinstance(value, int | float):
+            raise ValueError(f"{value!r} has no unit: write '{value} mmHg' or '{value} %' (1 % is 7.6 mmHg).")
+        return value
+
+
+class Comparison(_Part):
+    """Another emitter in the same cells."""
+
+    nuclides: tuple[str, ...] = Field(min_length=1, max_length=10, description="e.g. [Lu-177]")
+    at: Literal["mean_dose", "decays"] = "mean_dose"
+
+
+class CellsOptions(_Part):
+    """How the case is computed."""
+
+    seed: int = Field(default=1, ge=0, lt=2**63, strict=True)
+    events: Literal["decay", "atom"] = Field(
+        default="decay", description="what is independent: every decay, or every atom of the parent with its progeny"
+    )
+
+
+class CellsCase(_Part):
+    """One cluster of cells, one nuclide, one question."""
+
+    case: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="names the folder of the results")
+    title: str = ""
+    cells: CellSizes = CellSizes()
+    cluster: ClusterShape
+    source: Source
+    uptake: UptakeChoice = UptakeChoice()
+    response: ResponseChoice
+    oxygen: Oxygen | None = None
+    compare: Comparison | None = None
+    options: CellsOptions = CellsOptions()
+
+    @model_validator(mode="after")
+    def _cells_fit(self) -> Self:
+        least = 2 * self.cells.radius_um
+        if self.cluster.pitch_um is not None and self.cluster.pitch_um < least * (1 - 1e-9):
+            text = f"cells of radius {self.cells.radius_um:g} um overlap at a pitch of {self.cluster.pitch_um:g} um; at least {least:g} um."
+            raise _fault(text, "cluster", "pitch")
+        if self.uptake.model == "table" and self.cluster.shape != "table":
+            raise _fault(
+                "uptake from a table goes with cluster shape: table, in the fourth column of its file.",
+                "uptake",
+                "model",
+            )
+        if self.uptake.penetration_depth_um is not None and self.cluster.shape != "spheroid":
+            raise _fault("a penetration depth goes with cluster shape: spheroid.", "uptake", "penetration_depth")
+        if self.oxygen is not None and self.cluster.shape != "spheroid":
+            raise _fault("the oxygen field is that of a spheroid; leave it out for other shapes.", "oxygen")
+        return self
+
+    def sha256(self) -> str:
+        """Hash of the case as read: the same numbers give the same hash, whatever the spacing of the file."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+_PARTS = {
+    (): CellsCase, ("cells",): CellSizes, ("cluster",): ClusterShape, ("source",): Source, ("uptake",): UptakeChoice,
+    ("response",): ResponseChoice, ("response", "low_let"): LowLet, ("oxygen",): Oxygen, ("compare",): Comparison,
+    ("options",): CellsOptions,
+}  # fmt: skip
+
+
+def load_cells(path: str | pathlib.Path) -> CellsCase:
+    """Read and check a case file of cells; messages as of `load`.
+
+    Raises
+    ------
+    CaseError
+        One message per problem: the line, what was given, what is allowed, the nearest valid name.
+    """
+    found = read_as(path, CellsCase, _PARTS)
+    assert isinstance(found, CellsCase)
+    return found
+
+
+def table_lines(case_file: str | pathlib.Path, name: str) -> list[str]:
+    """Lines of the table of positions that lies beside the case file.
+
+    Raises
+    ------
+    CaseError
+        A name with a folder in it, no such file, or no text.
+    """
+    if pathlib.PurePath(name).name != name:
+        raise CaseError(
+            f"cluster.positions: {name!r} names a folder; put the table beside the case and give its name alone."
+        )
+    try:
+        return (pathlib.Path(case_file).parent / name).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (getattr(error, "strerror", None) or "not text in UTF-8").lower()
+        raise CaseError(f"cluster.positions: {name} cannot be read: {reason}.") from None

@@ -1,0 +1,830 @@
+"""Many cells: where they lie, how many decays each one has, and the mean dose to every nucleus.
+
+Cells are equal spheres with a concentric nucleus in water; the nucleus is the target. Decays per cell times gray per
+decay, summed over the cell itself and all others, is the MIRD equation at the scale of a cell:
+
+    D_i = N_i S(0) + sum over j of N_j S(|r_i - r_j|)
+
+with S from `transport.cell_s_values`. See docs/clusters.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import DomainError, missing, suggestion
+from ..physics.nuclides import chain_table
+from ..physics.nuclides import nuclide as nuclide_of
+from ..transport._pairs import PLACES, AlphaLines, alpha_lines, alpha_nodes, mean_hits
+from ..transport.cells import cell_s_values, checked_cell
+from ._neighbours import Kernel, Lattice, far_sums, fill_random, lattice_sums, list_sums, overlapping_pair
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = [
+    "Cluster",
+    "ClusterDose",
+    "Labelled",
+    "Lognormal",
+    "ReceptorHistogram",
+    "Table",
+    "Uniform",
+    "Uptake",
+    "cluster",
+    "cluster_dose",
+    "monolayer",
+    "spheroid",
+]
+
+Array = npt.NDArray[np.float64]
+
+MOST_CELLS = 20_000_000
+PACKINGS = ("cubic", "close", "random")
+MOST_RANDOM = 0.30  # share of the volume; random sequential addition jams near 0.38
+_LOW_LET = ("electron", "photon", "recoil")
+
+
+# --- uptake ----------------------------------------------------------------------------------------------------------
+
+
+class Uptake(Protocol):
+    """How the decays are shared out: relative uptake of n cells, before it is scaled to a mean of 1."""
+
+    def relative(self, n: int, stream: np.random.Generator) -> Array:
+        """Relative uptake[cell], 0 or more."""
+        ...
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Every cell takes up the same."""
+
+    def relative(self, n: int, stream: np.random.Generator) -> Array:
+        """Ones."""
+        return np.ones(n)
+
+
+@dataclass(frozen=True)
+class Lognormal:
+    """Uptake spread as a lognormal distribution with this coefficient of variation (standard deviation over mean)."""
+
+    cv: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.cv) and 0 <= self.cv <= 20):
+            raise DomainError(f"Lognormal uptake has cv {self.cv!r}; give standard deviation over mean, 0 to 20.")
+
+    def relative(self, n: int, stream: np.random.Generator) -> Array:
+        """exp(sigma z), sigma^2 = ln(1 + cv^2)."""
+        return np.exp(math.sqrt(math.log1p(self.cv**2)) * stream.standard_normal(n))
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A fraction of the cells, chosen at random, takes up all of it, in equal parts."""
+
+    fraction: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fraction <= 1:
+            raise DomainError(
+                f"Labelled fraction given as {self.fraction!r}; it lies above 0 and is at most 1 "
+                f"({'a percentage? ' if 1 < self.fraction <= 100 else ''}0.25 is 25 %)."
+            )
+
+    def relative(self, n: int, stream: np.random.Generator) -> Array:
+        """1 for the labelled cells, 0 for the others."""
+        count = max(1, round(self.fraction * n))
+        out = np.zeros(n)
+        out[stream.permutation(n)[:count]] = 1.0
+        return out
+
+
+@dataclass(frozen=True)
+class ReceptorHistogram:
+    """Uptake in proportion to receptors: so many receptors per cell in so many cells (flow cytometry, for instance)."""
+
+    receptors: tuple[float, ...]
+    cells: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        both = np.array([*self.receptors, *self.cells], dtype=float)
+        if len(self.receptors) != len(self.cells) or not self.cells:
+            raise DomainError(
+                f"Receptor histogram has {len(self.receptors)} receptor numbers and {len(self.cells)} cell counts; they go in pairs."
+            )
+        if not (np.isfinite(both).all() and (both >= 0).all() and sum(self.cells) > 0):
+            raise DomainError("Receptor numbers and cell counts must be finite and not negative, with some cells.")
+        if not float(np.dot(self.receptors, self.cells)) > 0:
+            raise DomainError("No cell of the receptor histogram has receptors: nothing takes up the nuclide.")
+
+    def relative(self, n: int, stream: np.random.Generator) -> Array:
+        """Receptors of each cell, the histogram's shares kept as nearly as whole cells allow, in a random order."""
+        edges = np.round(np.cumsum(self.cells) / sum(self.cells) * n).astype(int)
+        values = np.repeat(np.asarray(self.receptors, dtype=float), np.diff(edges, prepend=0))
+        return np.asarray(stream.permutation(values))
+
+
+@dataclass(frozen=True)
+class Table:
+    """Relative uptake of every cell, given: measured, or read from an image."""
+
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        v = np.asarray(self.values, dtype=float)
+        if v.ndim != 1 or not len(v) or not np.isfinite(v).all() or (v < 0).any() or v.sum() <= 0:
+            raise DomainError(
+                "A table of uptake holds one finite number per cell, none negative, at least one above 0."
+            )
+
+    def relative(self, n: int, stream: np.random.Generator) -> Array:
+        """The table itself."""
+        if len(self.values) != n:
+            raise DomainError(
+                f"The table of uptake has {len(self.values)} values for {n} living cells; give one for each."
+            )
+        return np.asarray(self.values, dtype=float)
+
+
+# --- the cluster -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Cluster:
+    """Cells, their decays, and where in a cell those happen; made by `spheroid`, `monolayer` or `cluster`.
+
+    Attributes
+    ----------
+    positions_um : Array[cell, 3]
+        Centres.
+    decays : Array[cell]
+        Decays of the parent in or on each cell.
+    alive : bool array[cell]
+        False in a necrotic core: no target, no survivor, no uptake.
+    nuclide : str
+    decays_per_parent : mapping
+        Decays of each nuclide of the chain per decay of the parent.
+    places : mapping of mapping
+        Nuclide -> place (``surface``, ``cytoplasm``, ``nucleus``, ``cell``) -> share of its decays; what is missing to 1
+        is lost and gives no dose.
+    cell_radius_um, nucleus_radius_um : float
+    daughters : mapping of mapping
+        Places of the daughters that were given places of their own.
+    lattice : Lattice or None
+    notes : tuple of str
+        What was assumed.
+    """
+
+    positions_um: Array
+    decays: Array
+    alive: npt.NDArray[np.bool_]
+    nuclide: str
+    decays_per_parent: Mapping[str, float]
+    places: Mapping[str, Mapping[str, float]]
+    cell_radius_um: float
+    nucleus_radius_um: float
+    daughters: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    lattice: Lattice | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        checked_cell(self.cell_radius_um, self.nucleus_radius_um)
+        n = len(self.positions_um)
+        if self.positions_um.shape != (n, 3) or self.decays.shape != (n,) or self.alive.shape != (n,):
+            raise DomainError(
+                f"A cluster has positions {self.positions_um.shape}, decays {self.decays.shape} and alive "
+                f"{self.alive.shape}; expected (cell, 3), (cell,), (cell,)."
+            )
+        if not (np.isfinite(self.positions_um).all() and np.isfinite(self.decays).all() and (self.decays >= 0).all()):
+            raise DomainError("Positions must be finite, and decays finite and not negative.")
+        if not self.alive.any():
+            raise DomainError("No cell of the cluster is alive: the necrotic core takes all of it.")
+        for array in (self.positions_um, self.decays, self.alive):
+            array.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.positions_um)
+
+    @property
+    def parent_places(self) -> Mapping[str, float]:
+        """Places of the parent's decays."""
+        return self.places[self.nuclide]
+
+    @property
+    def lost(self) -> dict[str, float]:
+        """Share of each nuclide's decays that happen in no cell."""
+        return {name: max(0.0, 1.0 - math.fsum(shares.values())) for name, shares in self.places.items()}
+
+    @property
+    def alpha_lines(self) -> AlphaLines:
+        """Alpha lines of the whole chain, in their places."""
+        return alpha_lines(self.decays_per_parent, self.places)
+
+    def scaled(self, factor: float) -> Cluster:
+        """The same cluster with `factor` times the decays; the original is unchanged."""
+        if not (math.isfinite(factor) and factor >= 0):
+            raise DomainError(f"Decays cannot be multiplied by {factor!r}.")
+        return replace(self, decays=self.decays * factor)
+
+    def with_nuclide(self, nuclide: str, daughters: Mapping[str, Mapping[str, float]] | None = None) -> Cluster:
+        """The same cells and decays per cell with another nuclide in the parent's places."""
+        name = nuclide_of(nuclide).name
+        per_parent, places, own = _chain_places(name, self.parent_places, daughters or {})
+        return replace(self, nuclide=name, decays_per_parent=per_parent, places=places, daughters=own)
+
+
+def _checked_places(what: str, places: str | Mapping[str, float]) -> dict[str, float]:
+    """Shares by place, checked; one place alone takes all."""
+    shares = {places: 1.0} if isinstance(places, str) else {str(k): float(v) for k, v in places.items()}
+    for place, share in shares.items():
+        if place not in PLACES:
+            raise DomainError(
+                f"{what}: no place {place!r} in a cell. {suggestion(place, PLACES)}Places: {', '.join(PLACES)}."
+            )
+        if not 0 <= share <= 1:
+            raise DomainError(f"{what}: {share!r} of the decays in the {place}; a share lies between 0 and 1.")
+    if math.fsum(shares.values()) > 1 + 1e-9:
+        raise DomainError(f"{what}: the shares by place sum to {math.fsum(shares.values()):g}, more than 1.")
+    return shares
+
+
+def _chain_places(
+    nuclide: str, parent: Mapping[str, float], daughters: Mapping[str, str | Mapping[str, float]]
+) -> tuple[Mapping[str, float], Mapping[str, Mapping[str, float]], Mapping[str, Mapping[str, float]]]:
+    """Decays and places of every member, and the places that were given: a daughter that is not named stays where its own parents decay."""
+    table = chain_table(nuclide)
+    known = {nuclide_of(name).name: _checked_places(name, shares) for name, shares in daughters.items()}
+    for name in known:
+        if name not in table.names[1:]:
+            raise missing(f"daughter of {nuclide}", name, table.names[1:])
+    per_parent = {name: nuclide_of(nuclide).branching_to(name) for name in table.names}
+    places: dict[str, Mapping[str, float]] = {}
+    for i, name in enumerate(table.names):
+        if name == nuclide:
+            shares = dict(parent)
+        elif name in known:
+            shares = known[name]
+        else:
+            shares, total = dict.fromkeys(PLACES, 0.0), 0.0
+            for j, mother in enumerate(table.names[:i]):
+                flow = per_parent[mother] * table.branching[i, j]
+                total += flow
+                for place, share in places[mother].items():
+                    shares[place] += flow * share
+            shares = {p: s / total for p, s in shares.items() if s > 0} if total else {}
+        places[name] = MappingProxyType(shares)
+    own = {name: MappingProxyType(shares) for name, shares in known.items()}
+    return MappingProxyType(per_parent), MappingProxyType(places), MappingProxyType(own)
+
+
+def _number(name: str, value: float, *, low: float = 0.0, zero: bool = False) -> float:
+    if isinstance(value, bool | str) or not math.isfinite(value) or not (value > low or (zero and value == low)):
+        raise DomainError(f"{name} is {value!r}; it must be a number {'from' if zero else 'above'} {low:g}.")
+    return float(value)
+
+
+def _stream(seed: int, what: str) -> np.random.Generator:
+    import hashlib
+
+    key = int.from_bytes(hashlib.sha256(f"{seed}|{what}".encode()).digest()[:16], "little")
+    return np.random.Generator(np.random.Philox(key=key))
+
+
+def cluster(
+    positions_um: npt.ArrayLike,
+    nuclide: str,
+    *,
+    decays_per_cell: float,
+    cell_radius_um: float = 5.0,
+    nucleus_radius_um: float = 4.0,
+    source: str | Mapping[str, float] = "surface",
+    uptake: Uptake | None = None,
+    depth_um: npt.ArrayLike | None = None,
+    penetration_depth_um: float = math.inf,
+    alive: npt.ArrayLike | None = None,
+    daughters: Mapping[str, str | Mapping[str, float]] | None = None,
+    lattice: Lattice | None = None,
+    seed: int = 1,
+) -> Cluster:
+    """Cells at any positions: a patch of tissue, a table, an image.
+
+    Parameters
+    ----------
+    positions_um : array (cell, 3)
+        Centres; no two cells may overlap.
+    nuclide : str
+        E.g. ``"Ac-225"``; its whole chain follows.
+    decays_per_cell : float
+        Decays of the parent, mean over the living cells.
+    cell_radius_um, nucleus_radius_um : float
+    source : str or mapping
+        Place of the parent in its cell, or shares by place: ``{"surface": 0.7, "cytoplasm": 0.3}``.
+    uptake : Uptake
+        `Uniform` (default), `Lognormal`, `Labelled`, `ReceptorHistogram` or `Table`.
+    depth_um : array (cell,), optional
+        Depth of each cell below the surface from which the agent comes in; wanted by `penetration_depth_um`.
+    penetration_depth_um : float
+        Uptake falls as exp(-depth / this); infinite: no gradient.
+    alive : bool array (cell,), optional
+        Dead cells are no targets and take up nothing.
+    daughters : mapping, optional
+        Daughter -> place or shares by place; what is missing to 1 is lost. A daughter that is not named, and its own
+        progeny, stays where its parent decays: ``{"Bi-213": {"surface": 0.3}}`` loses 70 % of 213Bi and what follows.
+    lattice : Lattice, optional
+        When the positions are a lattice: sums over pairs are then exact and fast.
+    seed : int
+        Of the random uptake.
+
+    Returns
+    -------
+    Cluster
+
+    Raises
+    ------
+    DomainError
+        Overlapping cells, a nucleus that is not smaller than the cell, an unknown place, shares above 1, no cells.
+    CatalogError
+        An unknown nuclide or daughter.
+
+    Examples
+    --------
+    >>> pair = cluster([[0, 0, 0], [12, 0, 0]], "Po-210", decays_per_cell=1.0)
+    >>> len(pair), pair.decays.tolist()
+    (2, [1.0, 1.0])
+    """
+    checked_cell(cell_radius_um, nucleus_radius_um)
+    try:
+        where = np.array(positions_um, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DomainError("positions_um must be an array of numbers (cell, 3), in um.") from error
+    if where.ndim != 2 or where.shape[1] != 3 or not len(where) or not np.isfinite(where).all():
+        raise DomainError(
+            f"positions_um has the shape {where.shape}; give at least one centre as finite x, y, z in um."
+        )
+    if len(where) > MOST_CELLS:
+        raise DomainError(f"{len(where)} cells are more than the {MOST_CELLS} that are taken.")
+    if lattice is None:
+        near = overlapping_pair(where, 2 * cell_radius_um)
+        if near is not None:
+            raise DomainError(
+                f"Cells {near[0]} and {near[1]} overlap: their centres are {near[2]:.4g} um apart and their radius is "
+                f"{cell_radius_um:g} um, so {2 * cell_radius_um:g} um is the least."
+            )
+    living = np.ones(len(where), dtype=bool) if alive is None else np.array(alive, dtype=bool)
+    if living.shape != (len(where),):
+        raise DomainError(f"alive has the shape {living.shape} for {len(where)} cells.")
+    if not living.any():
+        raise DomainError("No cell of the cluster is alive.")
+    decays = np.zeros(len(where))
+    relative = (uptake or Uniform()).relative(int(living.sum()), _stream(seed, "uptake"))
+    if math.isfinite(penetration_depth_um) or depth_um is not None:
+        _number("penetration_depth_um", min(penetration_depth_um, 1e12))
+        if depth_um is None:
+            raise DomainError("A penetration depth needs depth_um, the depth of each cell below the surface.")
+        relative = relative * np.exp(-np.asarray(depth_um, dtype=float)[living] / penetration_depth_um)
+    if not relative.sum() > 0:
+        raise DomainError("No living cell takes up the nuclide.")
+    decays[living] = relative * (_number("decays_per_cell", decays_per_cell, zero=True) / relative.mean())
+    name = nuclide_of(nuclide).name
+    per_parent, places, own = _chain_places(name, _checked_places(name, source), daughters or {})
+    notes = ["Cells and what is between them are water of unit density; bone, air and vessels are not there."]
+    lost = [f"{n} {1 - math.fsum(p.values()):.0%}" for n, p in places.items() if math.fsum(p.values()) < 1 - 1e-9]
+    notes.append(f"Lost from the cells without dose: {', '.join(lost)}." if lost else "Every daughter decays where its parent did."
+                 if not daughters else "Daughters have places of their own; none is lost.")  # fmt: skip
+    return Cluster(
+        where,
+        decays,
+        living,
+        name,
+        per_parent,
+        places,
+        float(cell_radius_um),
+        float(nucleus_radius_um),
+        own,
+        lattice,
+        tuple(notes),
+    )
+
+
+def spheroid(
+    nuclide: str,
+    *,
+    decays_per_cell: float,
+    radius_um: float | None = None,
+    cells: int | None = None,
+    cell_radius_um: float = 5.0,
+    nucleus_radius_um: float = 4.0,
+    packing: str = "cubic",
+    pitch_um: float | None = None,
+    volume_fraction: float = MOST_RANDOM,
+    necrotic_radius_um: float = 0.0,
+    penetration_depth_um: float = math.inf,
+    source: str | Mapping[str, float] = "surface",
+    uptake: Uptake | None = None,
+    daughters: Mapping[str, str | Mapping[str, float]] | None = None,
+    seed: int = 1,
+) -> Cluster:
+    """A ball of cells.
+
+    Parameters
+    ----------
+    nuclide, decays_per_cell, cell_radius_um, nucleus_radius_um, source, uptake, daughters, seed
+        As in `cluster`.
+    radius_um : float
+        Centres lie within this radius. Or give
+    cells : int
+        how many; on a lattice those nearest to the centre.
+    packing : {"cubic", "close", "random"}
+        Simple cubic lattice, face-centred cubic (close-packed) lattice, or random without overlap.
+    pitch_um : float
+        Distance of nearest neighbours on a lattice; two cell radii when left out.
+    volume_fraction : float
+        Of random cells, at most 0.30.
+    necrotic_radius_um : float
+        Cells whose centre lies within are dead.
+    penetration_depth_um : float
+        Uptake falls as exp(-depth / this) below the rim.
+
+    Returns
+    -------
+    Cluster
+
+    Raises
+    ------
+    DomainError
+        As in `cluster`; a lattice whose cells overlap; neither or both of `radius_um` and `cells`.
+
+    Examples
+    --------
+    >>> len(spheroid("Po-210", decays_per_cell=0.5, radius_um=200.0))
+    33401
+    """
+    checked_cell(cell_radius_um, nucleus_radius_um)
+    if packing not in PACKINGS:
+        raise DomainError(f"No packing {packing!r}. {suggestion(packing, PACKINGS)}Packings: {', '.join(PACKINGS)}.")
+    if (radius_um is None) == (cells is None):
+        raise DomainError("Give the spheroid's radius_um or its number of cells, one of the two.")
+    if radius_um is not None:
+        _number("radius_um", radius_um, zero=True)
+    elif isinstance(cells, bool) or not isinstance(cells, int) or not 1 <= cells <= MOST_CELLS:
+        raise DomainError(f"cells is {cells!r}; give a whole number from 1 to {MOST_CELLS}.")
+    _number("necrotic_radius_um", necrotic_radius_um, zero=True)
+    pitch = _pitch(pitch_um, cell_radius_um)
+    lattice: Lattice | None = None
+    if packing == "random":
+        where = _random_ball(radius_um, cells, cell_radius_um, volume_fraction, seed)
+    else:
+        lattice = _ball_of(packing, radius_um, cells, pitch)
+        where = lattice.index @ lattice.basis_um
+    r = np.linalg.norm(where, axis=1)
+    rim = float(r.max())
+    return cluster(
+        where, nuclide, decays_per_cell=decays_per_cell, cell_radius_um=cell_radius_um, nucleus_radius_um=nucleus_radius_um,
+        source=source, uptake=uptake, depth_um=rim - r if math.isfinite(penetration_depth_um) else None,
+        penetration_depth_um=penetration_depth_um, alive=r >= necrotic_radius_um, daughters=daughters, lattice=lattice, seed=seed,
+    )  # fmt: skip
+
+
+def monolayer(
+    nuclide: str,
+    *,
+    decays_per_cell: float,
+    cells: int,
+    cell_radius_um: float = 5.0,
+    nucleus_radius_um: float = 4.0,
+    packing: str = "close",
+    pitch_um: float | None = None,
+    source: str | Mapping[str, float] = "surface",
+    uptake: Uptake | None = None,
+    daughters: Mapping[str, str | Mapping[str, float]] | None = None,
+    seed: int = 1,
+) -> Cluster:
+    """A round layer of cells in one plane: hexagonal (``"close"``) or square (``"cubic"``).
+
+    Parameters, returns, raises: as in `spheroid`; `cells` are those nearest to the centre.
+
+    Examples
+    --------
+    >>> len(monolayer("At-211", decays_per_cell=1.0, cells=1000))
+    1000
+    """
+    checked_cell(cell_radius_um, nucleus_radius_um)
+    if packing not in ("close", "cubic"):
+        raise DomainError(
+            f"No packing {packing!r} of a layer. {suggestion(packing, ('close', 'cubic'))}Packings: close, cubic."
+        )
+    if isinstance(cells, bool) or not isinstance(cells, int) or not 1 <= cells <= MOST_CELLS:
+        raise DomainError(f"cells is {cells!r}; give a whole number from 1 to {MOST_CELLS}.")
+    pitch = _pitch(pitch_um, cell_radius_um)
+    skew = (0.5, math.sqrt(0.75)) if packing == "close" else (0.0, 1.0)
+    basis = pitch * np.array([[1.0, 0.0, 0.0], [*skew, 0.0], [0.0, 0.0, 1.0]])
+    m = math.ceil(1.3 * math.sqrt(cells / math.pi) / skew[1]) + 3
+    i, j = (a.ravel() for a in np.meshgrid(np.arange(-m, m + 1), np.arange(-m, m + 1), indexing="ij"))
+    lattice = _nearest(Lattice(np.stack([i, j, np.zeros_like(i)], axis=1), basis), cells)
+    return cluster(
+        lattice.index @ basis, nuclide, decays_per_cell=decays_per_cell, cell_radius_um=cell_radius_um,
+        nucleus_radius_um=nucleus_radius_um, source=source, uptake=uptake, daughters=daughters, lattice=lattice, seed=seed,
+    )  # fmt: skip
+
+
+def _pitch(pitch_um: float | None, cell_radius_um: float) -> float:
+    least = 2.0 * cell_radius_um
+    pitch = least if pitch_um is None else _number("pitch_um", pitch_um)
+    if pitch < least * (1 - 1e-9):
+        raise DomainError(
+            f"pitch_um is {pitch:g} um, but cells of radius {cell_radius_um:g} um overlap below {least:g} um. "
+            "Give a larger pitch or smaller cells."
+        )
+    return max(pitch, least)
+
+
+def _nearest(lattice: Lattice, count: int) -> Lattice:
+    """The lattice points nearest to the origin; equal distances in the order of their index."""
+    square = np.round(np.sum((lattice.index @ lattice.basis_um) ** 2, axis=1), 6)
+    keep = np.sort(np.argsort(square, kind="stable")[:count])
+    return Lattice(lattice.index[keep], lattice.basis_um)
+
+
+def _ball_of(packing: str, radius_um: float | None, cells: int | None, pitch: float) -> Lattice:
+    """Lattice points in a ball: simple cubic, or the even points of a cubic lattice (face-centred)."""
+    step = pitch if packing == "cubic" else pitch / math.sqrt(2.0)
+    points = 1.0 if packing == "cubic" else 0.5
+    if radius_um is None:
+        reach = (3 * (cells or 1) / (4 * math.pi * points)) ** (1 / 3) + 3
+    else:
+        reach = radius_um / step
+    if points * 4.2 * reach**3 > 2 * MOST_CELLS:
+        raise DomainError(f"A spheroid of radius {reach * step:.4g} um has more than {MOST_CELLS} cells.")
+    m = math.ceil(reach) + 1
+    a = np.arange(-m, m + 1)
+    square = (a**2)[:, None, None] + (a**2)[:, None] + a**2
+    inside = square <= reach**2 * (1 + 1e-9) if cells is None else square <= (reach + 1) ** 2
+    index = np.argwhere(inside) - m
+    if packing == "close":
+        index = index[index.sum(axis=1) % 2 == 0]
+    lattice = Lattice(index, step * np.eye(3))
+    return lattice if cells is None else _nearest(lattice, cells)
+
+
+def _random_ball(radius_um: float | None, cells: int | None, cell_radius_um: float, share: float, seed: int) -> Array:
+    """Centres placed at random in a ball so that the cells fill `share` of it."""
+    if not 0 < share <= MOST_RANDOM:
+        raise DomainError(
+            f"volume_fraction is {share!r}; random cells fill above 0 and at most {MOST_RANDOM} of the volume. "
+            "Take packing 'cubic' (0.52) or 'close' (0.74) for denser tissue."
+        )
+    if radius_um is None:
+        assert cells is not None
+        count, ball = cells, cell_radius_um * (cells / share) ** (1 / 3)
+    else:
+        ball = radius_um + cell_radius_um
+        count = max(1, round(share * (ball / cell_radius_um) ** 3))
+    within = max(ball - cell_radius_um, 1e-6)
+    if count > MOST_CELLS:
+        raise DomainError(f"{count} cells are more than the {MOST_CELLS} that are taken.")
+    where = fill_random(np.full(3, 2 * within), 2 * cell_radius_um, count,
+                        lambda p: np.sum((p - within) ** 2, axis=1) <= within**2, _stream(seed, "positions"))  # fmt: skip
+    if len(where) < count:
+        raise DomainError(f"Only {len(where)} of {count} cells found room at random; lower volume_fraction.")
+    return where - within
+
+
+# --- dose ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterDose:
+    """Mean absorbed dose to every nucleus, and how often alphas hit it.
+
+    Attributes
+    ----------
+    dose : DataArray[cell, origin, radiation]
+        Gy; origin ``self`` (decays of the cell itself) and ``cross`` (all others); unweighted. Dead cells get 0.
+    mean_hits : DataArray[cell]
+        Expected alpha hits of the nucleus.
+    by_nuclide : DataArray[nuclide, radiation]
+        Mean over the living cells, Gy.
+    alive : bool array[cell]
+    """
+
+    dose: xr.DataArray
+    mean_hits: xr.DataArray
+    by_nuclide: xr.DataArray
+    alive: npt.NDArray[np.bool_]
+
+    @property
+    def total_Gy(self) -> Array:
+        """Dose[cell]."""
+        return np.asarray(self.dose.sum(("origin", "radiation")).values)
+
+    @property
+    def low_let_Gy(self) -> Array:
+        """Dose[cell] of everything but alphas."""
+        return np.asarray(self.dose.sel(radiation="low_let").sum("origin").values)
+
+    @property
+    def mean_Gy(self) -> float:
+        """Mean over the living cells."""
+        return float(self.total_Gy[self.alive].mean())
+
+    @property
+    def crossfire_share(self) -> Array:
+        """Share of each cell's dose that comes from other cells; 0 where there is no dose."""
+        total = self.total_Gy
+        cross = self.dose.sel(origin="cross").sum("radiation").values
+        return np.asarray(np.divide(cross, total, out=np.zeros_like(total), where=total > 0))
+
+    @property
+    def mean_crossfire_share(self) -> float:
+        """Share of all dose to living cells that comes from other cells."""
+        total = float(self.total_Gy[self.alive].sum())
+        return float(self.dose.sel(origin="cross").sum("radiation").values[self.alive].sum()) / total if total else 0.0
+
+    @property
+    def zero_hit(self) -> Array:
+        """Chance[cell] that no alpha hits the nucleus, exp(-mean hits)."""
+        return np.exp(-np.asarray(self.mean_hits.values))
+
+    @property
+    def zero_hit_share(self) -> float:
+        """Expected share of the living cells that no alpha hits."""
+        return float(self.zero_hit[self.alive].mean())
+
+
+def alpha_reach_um(these: Cluster) -> float:
+    """Largest distance of two cells at which an alpha of one hits the nucleus of the other, um; 0 without alphas."""
+    far = these.alpha_lines.longest_um
+    return far + these.cell_radius_um + these.nucleus_radius_um if far else 0.0
+
+
+def neighbour_sums(
+    these: Cluster, reach_um: float, kernel: Kernel, wanted: npt.NDArray[np.bool_] | None = None
+) -> Array:
+    """Sum over all other cells of decays times kernel(distance)[columns], by FFT on a lattice, by cell lists off it.
+
+    `wanted` narrows the cells that are asked for; rows of others are not defined.
+    """
+    closest = 2 * these.cell_radius_um
+    if reach_um <= closest or not these.decays.any():
+        return np.zeros((len(these), kernel(np.array([closest])).shape[1]))
+    if these.lattice is not None:
+        return lattice_sums(these.lattice, these.decays, reach_um, kernel)
+    targets = these.alive if wanted is None else wanted
+    return list_sums(these.positions_um, these.decays, targets, closest, reach_um, kernel)
+
+
+def contact_or_more(these: Cluster, distance_um: Array) -> Array:
+    """Distances of neighbours, at least two radii (rounding may leave them a hair below); 0 stays the cell itself."""
+    return np.where(distance_um > 0, np.maximum(distance_um, 2 * these.cell_radius_um), 0.0)
+
+
+def _s_values(these: Cluster, distance_um: Array) -> tuple[Array, Array]:
+    """Gy to a nucleus per parent decay[distance, nuclide], of alphas and of all else."""
+    distance = contact_or_more(these, distance_um)
+    s = cell_s_values(these.nuclide, these.cell_radius_um, these.nucleus_radius_um, distance_um=distance)
+    s = s.sel(target="nucleus")
+    names = [str(n) for n in s["nuclide"].values]
+    share = np.array([[these.places[n].get(str(p), 0.0) for n in names] for p in s["source"].values])
+    per_parent = np.array([these.decays_per_parent[n] for n in names])
+    gray = np.einsum("dpnr,pn->dnr", s.values, share) * per_parent[:, None]
+    radiation = [str(r) for r in s["radiation"].values]
+    alpha = gray[:, :, radiation.index("alpha")]
+    return alpha, gray.sum(axis=2) - alpha
+
+
+def cluster_dose(these: Cluster) -> ClusterDose:
+    """Mean absorbed dose to the nucleus of every cell, from itself and from all others, and its expected alpha hits.
+
+    Parameters
+    ----------
+    these : Cluster
+
+    Returns
+    -------
+    ClusterDose
+
+    Notes
+    -----
+    S values of `transport.cell_s_values` at every distance that occurs (lattice) or by splines (elsewhere). Alphas
+    end; electrons and photons do not and are summed over all pairs. ``low_let`` is electrons, photons and recoils.
+
+    Examples
+    --------
+    >>> d = cluster_dose(spheroid("Po-210", decays_per_cell=1.0, radius_um=50.0))
+    >>> round(d.mean_crossfire_share, 2)
+    0.78
+    """
+    import xarray as xr
+
+    names = list(these.decays_per_parent)
+    lines = these.alpha_lines
+    alive = these.alive
+
+    def hits_per_decay(d: Array) -> Array:
+        distance = contact_or_more(these, d)
+        return mean_hits(alpha_nodes(lines, distance, these.cell_radius_um, these.nucleus_radius_um), len(d))
+
+    own_alpha, own_low = (a[0] for a in _s_values(these, np.zeros(1)))
+    own_hits = float(hits_per_decay(np.zeros(1))[0])
+    has_alpha = np.flatnonzero(own_alpha > 0)
+
+    def near(d: Array) -> Array:
+        return np.concatenate([hits_per_decay(d)[:, None], _s_values(these, d)[0][:, has_alpha]], axis=1)
+
+    def far(d: Array) -> Array:
+        return _s_values(these, d)[1]
+
+    n = len(these)
+    dose = np.zeros((n, 2, 2))
+    by_nuclide = np.zeros((len(names), 2))
+    hits = these.decays * own_hits
+    mean_decays = float(these.decays[alive].mean())
+    by_nuclide[:, 0] += own_alpha * mean_decays
+    by_nuclide[:, 1] += own_low * mean_decays
+    dose[:, 0, 0], dose[:, 0, 1] = these.decays * own_alpha.sum(), these.decays * own_low.sum()
+    if len(has_alpha) and n > 1:
+        sums = neighbour_sums(these, alpha_reach_um(these), near)
+        hits = hits + sums[:, 0]
+        dose[:, 1, 0] = sums[:, 1:].sum(axis=1)
+        by_nuclide[has_alpha, 0] += sums[alive, 1:].mean(axis=0)
+    if n > 1 and own_low.sum() > 0:
+        sums = _low_let_sums(these, far)
+        dose[:, 1, 1] = sums.sum(axis=1)
+        by_nuclide[:, 1] += sums[alive].mean(axis=0)
+    dose = np.maximum(dose, 0.0)
+    dose[~alive] = 0.0
+    hits = np.where(alive, np.maximum(hits, 0.0), 0.0)
+    coords = {"origin": ["self", "cross"], "radiation": ["alpha", "low_let"]}
+    return ClusterDose(
+        xr.DataArray(dose, dims=("cell", "origin", "radiation"), coords=coords, attrs={"units": "Gy", "long_name": "absorbed dose to the nucleus"}),
+        xr.DataArray(hits, dims=("cell",), attrs={"units": "1", "long_name": "expected alpha hits of the nucleus"}),
+        xr.DataArray(by_nuclide, dims=("nuclide", "radiation"), coords={"nuclide": names, "radiation": ["alpha", "low_let"]},
+                     attrs={"units": "Gy", "long_name": "mean dose to the nuclei of living cells"}),
+        alive,
+    )  # fmt: skip
+
+
+def _low_let_sums(these: Cluster, kernel: Kernel) -> Array:
+    """Sums of electrons and photons over all other cells[cell, nuclide]."""
+    if these.lattice is None:
+        return far_sums(these.positions_um, these.decays, these.alive, 2 * these.cell_radius_um, kernel)
+    from scipy.interpolate import CubicSpline
+
+    extent = float(np.linalg.norm(np.ptp(these.positions_um, axis=0))) * (1 + 1e-9)
+    at = np.geomspace(2 * these.cell_radius_um, max(extent, 2.02 * these.cell_radius_um), 200)
+    spline = CubicSpline(np.log(at), kernel(at), axis=0)
+    return lattice_sums(
+        these.lattice, these.decays, extent, lambda d: np.asarray(spline(np.log(np.clip(d, at[0], at[-1]))))
+    )
+
+
+def at_mean_dose(these: Cluster, dose_Gy: float, made: ClusterDose | None = None) -> tuple[Cluster, ClusterDose]:
+    """The cluster with its decays scaled so that the mean dose to living nuclei is `dose_Gy`, and its dose."""
+    _number("dose_Gy", dose_Gy)
+    found = made or cluster_dose(these)
+    if found.mean_Gy <= 0:
+        raise DomainError("The cluster gets no dose, so it cannot be scaled to one.")
+    factor = dose_Gy / found.mean_Gy
+    scaled = [a.copy(data=a.values * factor) for a in (found.dose, found.mean_hits, found.by_nuclide)]
+    return these.scaled(factor), ClusterDose(scaled[0], scaled[1], scaled[2], found.alive)
+
+
+def positions_from(text: Sequence[str], what: str) -> tuple[Array, Array | None]:
+    """Positions (um), and relative uptake when a fourth column is there, from lines of comma-separated numbers.
+
+    Raises
+    ------
+    DomainError
+        A line that is no three or four numbers, or no lines.
+    """
+    rows = []
+    for number, line in enumerate(text, start=1):
+        stripped = line.strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        try:
+            cells = [float(cell) for cell in stripped.split(",")]
+        except ValueError:
+            if not rows:
+                continue  # the head of the table
+            raise DomainError(
+                f"{what}, line {number}: {stripped[:60]!r} is not x, y, z (um) and perhaps an uptake."
+            ) from None
+        if len(cells) not in (3, 4) or (rows and len(cells) != len(rows[0])):
+            raise DomainError(
+                f"{what}, line {number}: {len(cells)} columns; give x, y, z in um, and perhaps an uptake."
+            )
+        rows.append(cells)
+    if not rows:
+        raise DomainError(f"{what} holds no cells: give lines of x, y, z in um, and perhaps an uptake.")
+    table = np.array(rows)
+    return table[:, :3], table[:, 3] if table.shape[1] == 4 else None
