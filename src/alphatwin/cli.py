@@ -122,7 +122,6 @@ def _app() -> Any:
         help="Targeted alpha therapy: from measured activity to dose, effect and the next cycle. Research software, "
         "not a medical device.",
     )
-    json_option: Any = typer.Option(False, "--json", help="As JSON.")
 
     @app.callback()
     def root(version: bool = typer.Option(False, "--version", "-V", help="Print the version.")) -> None:
@@ -132,6 +131,17 @@ def _app() -> Any:
 
             print(f"alphatwin {__version__}")
             raise typer.Exit
+
+    _add_work(app)
+    _add_catalogue(app)
+    return app
+
+
+def _add_work(app: Any) -> None:
+    """The commands that compute."""
+    import typer
+
+    json_option: Any = typer.Option(False, "--json", help="As JSON.")
 
     @app.command("run", short_help="Run a case and write its report.")
     def run_command(
@@ -167,6 +177,21 @@ def _app() -> Any:
         """Compare nuclides at equal absorbed dose and at equal decays, from LET to survival, every number traced."""
         _compare(nuclides, out, dose, decays, half_life, hypoxia, as_json)
 
+    @app.command("validate", short_help="Compare with published values, here and now.")
+    def validate_command(
+        select: str = typer.Argument(None, metavar="[GROUP]", help="A group, or a part of a quantity's name."),
+        as_json: bool = json_option,
+    ) -> None:
+        """Compare with published values again, here and now; exit 1 if one is missed."""
+        _validate(select, as_json)
+
+
+def _add_catalogue(app: Any) -> None:
+    """The commands that show what is known and where it comes from."""
+    import typer
+
+    json_option: Any = typer.Option(False, "--json", help="As JSON.")
+
     @app.command("list", short_help="List what the catalogue holds.")
     def list_command(
         kind: str = typer.Argument(None, help="agent, nuclide, medium ...; without it, all kinds with their numbers."),
@@ -197,16 +222,6 @@ def _app() -> Any:
         from .case import schema
 
         print(json.dumps(schema(), indent=2))
-
-    @app.command("validate", short_help="Compare with published values, here and now.")
-    def validate_command(
-        select: str = typer.Argument(None, metavar="[GROUP]", help="A group, or a part of a quantity's name."),
-        as_json: bool = json_option,
-    ) -> None:
-        """Compare with published values again, here and now; exit 1 if one is missed."""
-        _validate(select, as_json)
-
-    return app
 
 
 # --- run -------------------------------------------------------------------------------------------------------------

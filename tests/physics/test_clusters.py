@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle.clusters import pair_sums, specific_energies
 
 from alphatwin.biology.cells import survival
 from alphatwin.biology.models import LinearQuadratic, SingleHit
@@ -15,6 +14,7 @@ from alphatwin.physics import nuclide
 from alphatwin.transport.cells import cell_s_values
 from alphatwin.transport.hits import specific_energy
 from alphatwin.units import JOULE_PER_MEV
+from oracle.clusters import pair_sums, specific_energies
 
 NO_LOW_LET = LinearQuadratic(0.0, 0.0)
 MASS_KG = 4 / 3 * np.pi * 4.0**3 * 1e-15

@@ -81,7 +81,7 @@ def test_a_quantity_that_breaks_a_rule_is_refused(change, told):
 def test_no_number_of_any_entry_can_lose_its_unit_source_or_place(kind, model, file):
     data = read(file)
     places = list(cited_below(data))
-    assert places or (kind == "agent" and data["sources"]), "an agent may have gaps, never nothing"
+    assert places or (kind in ("agent", "modifier") and data["sources"]), "an entry may have gaps, never nothing"
     for place in places[:: max(1, len(places) // 6)]:
         for key in ("unit", "source", "locator", "verified"):
             if key in at(data, place):

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from ..errors import CaseError, suggestion
-from .model import Fraction, LengthUm, DoseGy, TimeH, _fault, _Part
+from .model import DoseGy, Fraction, LengthUm, TimeH, _fault, _Part
 from .reading import read_as
 
 __all__ = ["CellsCase", "load_cells"]
