@@ -29,13 +29,19 @@ _GRID_PER_GY = np.concatenate([[0.0], np.geomspace(0.01, 100.0, 49)])
 
 
 @functools.cache
-def _per_decay(name: str, cell_um: float, nucleus_um: float) -> tuple[float, np.ndarray]:
+def _per_decay(name: str, cell_um: float, nucleus_um: float, medium: str) -> tuple[float, np.ndarray]:
     """Hits of a nucleus per decay in a cell's volume, decays everywhere; and T1 on the grid of alpha."""
     from ..transport.hits import specific_energy
 
     everywhere = {name: {"cell": 0.5, "medium": 0.5}}  # 2 decays: one in the cell, one per cell volume around it
     z = specific_energy(
-        name, cell_radius_um=cell_um, nucleus_radius_um=nucleus_um, decays=2.0, chain=False, places=everywhere
+        name,
+        cell_radius_um=cell_um,
+        nucleus_radius_um=nucleus_um,
+        decays=2.0,
+        chain=False,
+        places=everywhere,
+        medium=medium,
     )
     transform = np.array([float(np.real(z.single_event_laplace(float(s)))) for s in _GRID_PER_GY])
     return float(z.mean_hits), transform
@@ -51,11 +57,12 @@ def nucleus_hits(c: Context, course: Course) -> dict[str, NucleusHits]:
     volume_cm3 = 4 / 3 * np.pi * (cell_um * 1e-4) ** 3
     made = {}
     for region in course.regions:
-        grams_of_cell = volume_cm3 * catalog.medium(c.case.medium_of(region)).density.value
+        medium = c.case.medium_of(region)
+        grams_of_cell = volume_cm3 * catalog.medium(medium).density.value
         per_gram = (
             _decays(course, region, alphas) * course.scale / course.s_values.mass_g.sel(region=region).values[:, None]
         )
-        tables = [_per_decay(name, cell_um, nucleus_um) for name in alphas]
+        tables = [_per_decay(name, cell_um, nucleus_um, medium) for name in alphas]
         hits = per_gram * grams_of_cell * np.array([h for h, _ in tables])
         survival = None
         if own.alpha_per_Gy is not None:

@@ -1,0 +1,96 @@
+"""Hits of nuclei beside the mean dose of a course: they must carry the dose, and survival must have its limits."""
+
+import numpy as np
+import pytest
+
+import alphatwin as at
+from alphatwin.case import Case
+from alphatwin.errors import CaseError
+from alphatwin.transport.hits import specific_energy
+
+
+def case(alpha=None, agent="ac225-dotatate", activity="8 MBq", **cells):
+    return Case.from_mapping(
+        {
+            "case": "a",
+            "treatment": {"agent": agent, "activity": activity},
+            "kinetics": {
+                "agent": "lu177-dotatate",
+                "administered_activity": "7.21 GBq",
+                "regions": {"kidneys": {"curve": [{"fraction": "3 %", "half_life": "50 h"}], "mass": "310 g"}},
+            },
+            "daughters": "in_place",
+            "cells": {**cells, **({} if alpha is None else {"alpha_per_Gy": alpha})},
+            "options": {"samples": 1},
+        }
+    )
+
+
+def test_hits_times_energy_of_a_hit_are_the_alpha_dose():
+    """n z_F summed over the chain = D: exact but for the alphas that leave a finite kidney (0.1 %)."""
+    report = at.run(case())
+    dose = report.region("kidneys")["absorbed_dose_Gy"]["alpha"]["mean"]
+    decays = report.course.decays.decays.isel(sample=0).sel(region="kidneys")
+    density = at.medium("kidney").density_g_per_cm3
+    total = 0.0
+    for name in ("Ac-225", "Fr-221", "At-217", "Bi-213", "Po-213"):
+        z = specific_energy(name, cell_radius_um=5, nucleus_radius_um=4, decays=2.0, chain=False,
+                            places={name: {"cell": 0.5, "medium": 0.5}}, medium="kidney")  # fmt: skip
+        per_cell = float(decays.sel(nuclide=name)) / 310 * density * 4 / 3 * np.pi * 5e-4**3
+        total += per_cell * z.mean_dose_Gy
+    assert total == pytest.approx(dose, rel=5e-3)
+
+
+def test_not_hit_is_the_poisson_share():
+    made = at.run(case()).region("kidneys")["cells"]
+    assert made["cells_not_hit"]["mean"] == pytest.approx(np.exp(-made["mean_hits_per_nucleus"]["mean"]))
+    assert "survival" not in made
+
+
+def test_hits_are_proportional_to_activity_and_to_cycles():
+    one = at.run(case(activity="4 MBq")).region("kidneys")["cells"]["mean_hits_per_nucleus"]["mean"]
+    two = at.run(case(activity="8 MBq")).region("kidneys")["cells"]["mean_hits_per_nucleus"]["mean"]
+    assert two == pytest.approx(2 * one, rel=1e-8)  # nine digits are written
+
+
+def test_survival_lies_between_mean_dose_and_not_hit():
+    """exp(-alpha_H D) <= S by Jensen; S >= share not hit (times the low-LET part); equal for a vanishing alpha."""
+    report = at.run(case(alpha=0.3))
+    region = report.region("kidneys")
+    parameters = report.course.effect.parameters["kidneys"]
+    alpha_h = 0.3 * float(np.asarray(parameters.rbe).ravel()[0])
+    dose = region["absorbed_dose_Gy"]["alpha"]["mean"]
+    low = region["absorbed_dose_Gy"]["electron"]["mean"] + region["absorbed_dose_Gy"]["photon"]["mean"]
+    survival = region["cells"]["survival"]["mean"]
+    assert np.exp(-alpha_h * dose * 1.005 - 0.3 * low * 1.2) <= survival
+    assert survival >= region["cells"]["cells_not_hit"]["mean"] * np.exp(-0.3 * low * 1.2)
+    small = at.run(case(alpha=1e-4)).region("kidneys")["cells"]["survival"]["mean"]
+    assert -np.log(small) == pytest.approx(1e-4 * (alpha_h / 0.3 * dose + low), rel=0.02)
+
+
+def test_a_larger_nucleus_is_hit_more():
+    small = at.run(case(cell_radius="8 um", nucleus_radius="3 um")).region("kidneys")["cells"]
+    large = at.run(case(cell_radius="8 um", nucleus_radius="6 um")).region("kidneys")["cells"]
+    # hits of a nucleus go with its cross-section, but for the tracks that begin or end in it
+    ratio = large["mean_hits_per_nucleus"]["mean"] / small["mean_hits_per_nucleus"]["mean"]
+    assert 4.0 < ratio < 8.0
+
+
+def test_beta_emitters_count_no_hits():
+    assert at.run(case(agent="lu177-dotatate", activity="7.4 GBq")).cells == {}
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ({"cell_radius": "3 um"}, "fits inside"),
+        ({"nucleus_radius": "0.5 um"}, "at least 1 um"),
+        ({"cell_radius": "5"}, "no unit"),
+        ({"cell_radius": "5 kg"}, "length"),
+        ({"alpha_per_Gy": -0.1}, "alpha_per_Gy"),
+        ({"alpha_per_gy": 0.1}, "Did you mean alpha_per_Gy"),
+    ],
+)
+def test_bad_cells_are_refused(cells, expected):
+    with pytest.raises(CaseError, match=expected):
+        case(**cells)
