@@ -137,7 +137,7 @@ def _app() -> Any:
     return app
 
 
-def _add_work(app: Any) -> None:
+def _add_work(app: typer.Typer) -> None:
     """The commands that compute."""
     import typer
 
@@ -186,7 +186,7 @@ def _add_work(app: Any) -> None:
         _validate(select, as_json)
 
 
-def _add_catalogue(app: Any) -> None:
+def _add_catalogue(app: typer.Typer) -> None:
     """The commands that show what is known and where it comes from."""
     import typer
 
