@@ -20,7 +20,9 @@ def _in_cell(place, count, cell, nucleus, rng):
     """Random points of a place in a cell at the origin."""
     direction = rng.normal(size=(count, 3))
     direction /= np.linalg.norm(direction, axis=1)[:, None]
-    low, high = {"surface": (cell, cell), "cytoplasm": (nucleus, cell), "nucleus": (0.0, nucleus), "cell": (0.0, cell)}[place]
+    low, high = {"surface": (cell, cell), "cytoplasm": (nucleus, cell), "nucleus": (0.0, nucleus), "cell": (0.0, cell)}[
+        place
+    ]
     radius = np.cbrt(low**3 + (high**3 - low**3) * rng.random(count))
     return direction * radius[:, None]
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle.clusters import pair_sums, specific_energies
 
 from alphatwin.biology.cells import survival
 from alphatwin.biology.models import LinearQuadratic, SingleHit
@@ -15,6 +14,7 @@ from alphatwin.physics import nuclide
 from alphatwin.transport.cells import cell_s_values
 from alphatwin.transport.hits import specific_energy
 from alphatwin.units import JOULE_PER_MEV
+from oracle.clusters import pair_sums, specific_energies
 
 NO_LOW_LET = LinearQuadratic(0.0, 0.0)
 MASS_KG = 4 / 3 * np.pi * 4.0**3 * 1e-15
@@ -22,8 +22,12 @@ MASS_KG = 4 / 3 * np.pi * 4.0**3 * 1e-15
 
 def far_kernel(these):
     """Gy per decay of everything but alphas, at any distance."""
-    s = cell_s_values(these.nuclide, 5.0, 4.0, distance_um=np.geomspace(10.0, 2000.0, 400)).sel(target="nucleus", source="surface")
-    total = (s * s["decays_per_parent"]).sum("nuclide").sum("radiation") - (s * s["decays_per_parent"]).sum("nuclide").sel(radiation="alpha")
+    s = cell_s_values(these.nuclide, 5.0, 4.0, distance_um=np.geomspace(10.0, 2000.0, 400)).sel(
+        target="nucleus", source="surface"
+    )
+    total = (s * s["decays_per_parent"]).sum("nuclide").sum("radiation") - (s * s["decays_per_parent"]).sum(
+        "nuclide"
+    ).sel(radiation="alpha")
     return lambda d: np.exp(np.interp(np.log(d), np.log(s["distance"].values), np.log(total.values)))
 
 
@@ -41,7 +45,9 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_survival_of_60_cells_against_drawing_every_track(name):
     these, place, alpha, beta, g = CASES[name]
-    these = replace(these, decays_per_parent={k: float(k == these.nuclide) for k in these.decays_per_parent})  # one nuclide: the twin knows no chain
+    these = replace(
+        these, decays_per_parent={k: float(k == these.nuclide) for k in these.decays_per_parent}
+    )  # one nuclide: the twin knows no chain
     found = survival(these, LinearQuadratic(alpha, beta, g), low_let=LinearQuadratic(0.0, 0.0, g)).survival
     rng = np.random.default_rng(20250117)
     away = []
@@ -73,14 +79,18 @@ def test_mean_and_zero_hit_share_against_drawing_every_track():
 def test_lattice_lists_and_one_by_one_agree():
     these = spheroid("Po-210", decays_per_cell=2.0, radius_um=60.0, packing="close", uptake=Lognormal(0.8))
     fast, lists = cluster_dose(these), cluster_dose(replace(these, lattice=None))
-    s = cell_s_values("Po-210", 5.0, 4.0, distance_um=np.linspace(10.0, 125.0, 3000)).sel(target="nucleus", source="surface", radiation="alpha")
+    s = cell_s_values("Po-210", 5.0, 4.0, distance_um=np.linspace(10.0, 125.0, 3000)).sel(
+        target="nucleus", source="surface", radiation="alpha"
+    )
     slow = pair_sums(these.positions_um, these.decays, lambda d: np.interp(d, s["distance"].values, s.values[:, 0]))
     for one, tolerance in ((fast, 2e-4), (lists, 5e-4)):  # straight lines between 3000 points; splines and lines
         np.testing.assert_allclose(one.dose.sel(origin="cross", radiation="alpha").values, slow, rtol=tolerance)
     np.testing.assert_allclose(lists.mean_hits.values, fast.mean_hits.values, rtol=5e-4)
     response = LinearQuadratic(0.5, 0.05)
     np.testing.assert_allclose(
-        survival(these, response).log_survival.values, survival(replace(these, lattice=None), response).log_survival.values, rtol=1e-3
+        survival(these, response).log_survival.values,
+        survival(replace(these, lattice=None), response).log_survival.values,
+        rtol=1e-3,
     )
 
 
@@ -89,12 +99,14 @@ def test_electrons_of_a_cluster_against_one_by_one(packing):
     these = spheroid("Lu-177", decays_per_cell=50.0, cells=1500, packing=packing, uptake=Lognormal(1.5))
     slow = pair_sums(these.positions_um, these.decays, far_kernel(these))
     found = cluster_dose(these).dose.sel(origin="cross", radiation="low_let").values
-    np.testing.assert_allclose(found, slow, rtol=3e-3)  # the mesh: about 1e-3
+    np.testing.assert_allclose(found, slow, rtol=3e-3)  # the mesh: 2e-3 in the worst cell
 
 
 def test_a_hexagonal_layer_on_its_lattice_and_off_it():
     these = monolayer("At-211", decays_per_cell=3.0, cells=400, uptake=Labelled(0.2))
-    np.testing.assert_allclose(cluster_dose(these).total_Gy, cluster_dose(replace(these, lattice=None)).total_Gy, rtol=1e-3)
+    np.testing.assert_allclose(
+        cluster_dose(these).total_Gy, cluster_dose(replace(these, lattice=None)).total_Gy, rtol=1e-3
+    )
 
 
 # --- closed forms ----------------------------------------------------------------------------------------------------
@@ -104,7 +116,12 @@ def test_a_hexagonal_layer_on_its_lattice_and_off_it():
 @pytest.mark.parametrize("decays", [1.0, 20.0])
 def test_one_cell_is_the_specific_energy_of_one_cell(events, decays):
     alone = cluster([[0, 0, 0]], "Ac-225", decays_per_cell=decays)
-    z = replace(specific_energy("Ac-225", cell_radius_um=5, nucleus_radius_um=4, source="surface", decays=decays, events=events), continuous_dose_Gy=0)
+    z = replace(
+        specific_energy(
+            "Ac-225", cell_radius_um=5, nucleus_radius_um=4, source="surface", decays=decays, events=events
+        ),
+        continuous_dose_Gy=0,
+    )
     found = survival(alone, LinearQuadratic(0.3, 0.03), low_let=NO_LOW_LET, events=events).log_survival.item()
     assert found == pytest.approx(np.log(z.survival(0.3, 0.03, method="lattice")), rel=1e-4)
 
@@ -113,7 +130,10 @@ def test_one_cell_is_the_specific_energy_of_one_cell(events, decays):
 def test_high_dose_needs_the_shifted_gaussian(decays):
     # sqrt(2 beta) z = 6 is left far behind: 8, 38, 153; the lattice sum over f(z) is the reference
     alone = cluster([[0, 0, 0]], "Po-210", decays_per_cell=decays)
-    z = replace(specific_energy("Po-210", cell_radius_um=5, nucleus_radius_um=4, source="surface", decays=decays), continuous_dose_Gy=0)
+    z = replace(
+        specific_energy("Po-210", cell_radius_um=5, nucleus_radius_um=4, source="surface", decays=decays),
+        continuous_dose_Gy=0,
+    )
     found = survival(alone, LinearQuadratic(0.1, 0.1), low_let=NO_LOW_LET).log_survival.item()
     if decays <= 500:
         assert found == pytest.approx(np.log(z.survival(0.1, 0.1, method="lattice")), rel=1e-4)
@@ -128,7 +148,9 @@ def test_every_hit_lethal_leaves_those_not_hit():
 
 
 def test_small_effect_is_the_mean_dose():
-    these = spheroid("Ac-225", decays_per_cell=0.5, radius_um=40.0, source={"surface": 0.5, "cytoplasm": 0.3, "nucleus": 0.2})
+    these = spheroid(
+        "Ac-225", decays_per_cell=0.5, radius_um=40.0, source={"surface": 0.5, "cytoplasm": 0.3, "nucleus": 0.2}
+    )
     dose = cluster_dose(these)
     found = survival(these, LinearQuadratic(1e-6, 0.0), dose=dose).log_survival.values
     np.testing.assert_allclose(found, -1e-6 * dose.total_Gy, rtol=1e-4)  # merged lines, nodes: 1e-5
@@ -142,12 +164,16 @@ def test_electrons_follow_the_linear_quadratic_of_their_mean_dose():
 
 
 def test_mixed_quality_adds_square_roots():
-    # alphas without statistics: ever more, ever weaker hits would be needed; instead alpha_dose 0 keeps the cross term honest
     these = cluster([[0, 0, 0]], "Ac-225", decays_per_cell=5.0)
     dose = cluster_dose(these)
-    both = survival(these, LinearQuadratic(0.2, 0.05), low_let=LinearQuadratic(0.1, 0.02), dose=dose).log_survival.item()
+    both = survival(
+        these, LinearQuadratic(0.2, 0.05), low_let=LinearQuadratic(0.1, 0.02), dose=dose
+    ).log_survival.item()
     d = dose.low_let_Gy[0]
-    z = replace(specific_energy("Ac-225", cell_radius_um=5, nucleus_radius_um=4, source="surface", decays=5.0), continuous_dose_Gy=0.0)
+    z = replace(
+        specific_energy("Ac-225", cell_radius_um=5, nucleus_radius_um=4, source="surface", decays=5.0),
+        continuous_dose_Gy=0.0,
+    )
     reference = z.expectation(lambda x: np.exp(-0.2 * x - 0.1 * d - (np.sqrt(0.05) * x + np.sqrt(0.02) * d) ** 2))
     assert both == pytest.approx(np.log(reference), rel=2e-4)
 
@@ -161,17 +187,18 @@ def test_oxygen_as_a_factor_of_dose():
     factor = np.linspace(0.35, 1.0, len(these))
     mixed = survival(these, response, dose_modifying_factor=factor, low_let=NO_LOW_LET).log_survival.values
     for i in (0, 200, len(these) - 1):
-        alone = survival(these, response, dose_modifying_factor=float(factor[i]), low_let=NO_LOW_LET).log_survival.values[i]
+        alone = survival(
+            these, response, dose_modifying_factor=float(factor[i]), low_let=NO_LOW_LET
+        ).log_survival.values[i]
         assert mixed[i] == pytest.approx(alone, rel=1e-5)
 
 
-# --- published case --------------------------------------------------------------------------------------------------
+# --- a known pair of values --------------------------------------------------------------------------------------------------
 
 
 def test_mean_doses_forget_the_cells_that_are_not_hit():
-    # 33 401 cells of a simple cubic lattice of 10 um: mean-dose LQ 0.112 where hit statistics give 0.154. The uptake and
-    # response behind these two were not published with them; 5 decays a cell, lognormal with cv 1, 0.5/Gy and 0.03/Gy2
-    # reproduce both, which is asked here to their last digit's half
+    # 33 401 cells on a simple cubic lattice of 10 um: 0.112 from mean doses, 0.154 with hits. The uptake and response
+    # behind these two are not known; a round choice that gives both is held here: a regression, not a validation
     ball = spheroid("Po-210", decays_per_cell=5.0, radius_um=200.0, uptake=Lognormal(1.0))
     found = survival(ball, LinearQuadratic(0.5, 0.03))
     assert len(ball) == 33401
@@ -197,7 +224,7 @@ def test_energy_in_all_nuclei_is_less_than_emitted_and_fills_a_large_cluster():
     assert middle == pytest.approx(emitted_J / (10.0e-6**3 * 1000.0), rel=0.05)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10_000), name=st.sampled_from(["Po-210", "Lu-177", "Ac-225"]))
 def test_random_clusters_keep_the_laws(seed, name):
     rng = np.random.default_rng(seed)
@@ -227,12 +254,18 @@ def test_random_clusters_keep_the_laws(seed, name):
     lowest = -dose.mean_hits.values - response.exponent(dose.low_let_Gy)
     assert (s.log_survival.values >= lowest - 1e-9).all()
     atoms = survival(these, response, dose=dose, events="atom")
-    assert (atoms.log_survival.values >= s.log_survival.values - 1e-9).all()  # decays together: more cells without a hit
+    assert (
+        atoms.log_survival.values >= s.log_survival.values - 1e-9
+    ).all()  # decays together: more cells without a hit
 
 
 def test_lost_daughters_take_their_dose_along():
     kept = cluster_dose(spheroid("Ac-225", decays_per_cell=1.0, radius_um=50.0))
-    lost = cluster_dose(spheroid("Ac-225", decays_per_cell=1.0, radius_um=50.0, daughters={"Bi-213": {"surface": 0.25}}))
+    lost = cluster_dose(
+        spheroid("Ac-225", decays_per_cell=1.0, radius_um=50.0, daughters={"Bi-213": {"surface": 0.25}})
+    )
     for name in kept.by_nuclide["nuclide"].values:
         share = 0.25 if name in ("Bi-213", "Po-213", "Tl-209", "Pb-209") else 1.0
-        np.testing.assert_allclose(lost.by_nuclide.sel(nuclide=name).values, share * kept.by_nuclide.sel(nuclide=name).values, rtol=1e-9)
+        np.testing.assert_allclose(
+            lost.by_nuclide.sel(nuclide=name).values, share * kept.by_nuclide.sel(nuclide=name).values, rtol=1e-9
+        )

@@ -168,7 +168,9 @@ def survival(
     if not 0 < clonogenic_fraction <= 1:
         raise DomainError(f"clonogenic_fraction is {clonogenic_fraction!r}; it lies above 0 and is at most 1.")
     if low_let is not None and low_let.g != response.g:
-        raise DomainError(f"low_let has G {low_let.g:g} and response {response.g:g}; both radiations share one dose-rate curve.")
+        raise DomainError(
+            f"low_let has G {low_let.g:g} and response {response.g:g}; both radiations share one dose-rate curve."
+        )
     other = response if low_let is None else low_let
     factor = _factors("dose_modifying_factor", dose_modifying_factor, len(these))
     low_factor = _factors("low_let_dose_modifying_factor", low_let_dose_modifying_factor, len(these))
@@ -190,12 +192,18 @@ def survival(
 def _factors(name: str, given: ArrayLike, n: int) -> Floats:
     value = checked(name, given, above=0.0)
     if float(value.max()) > 10 or value.ndim > 1 or (value.ndim == 1 and len(value) != n):
-        raise DomainError(f"{name} has shape {value.shape} and reaches {value.max():g}; give one value up to 10, or one for each of {n} cells.")
+        raise DomainError(
+            f"{name} has shape {value.shape} and reaches {value.max():g}; give one value up to 10, or one for each of {n} cells."
+        )
     return np.asarray(np.broadcast_to(value, (n,)))
 
 
 def _notes(these: Cluster, events: str) -> tuple[str, ...]:
-    how = "every decay of the chain independent" if events == "decay" else "all decays from one atom of the parent together"
+    how = (
+        "every decay of the chain independent"
+        if events == "decay"
+        else "all decays from one atom of the parent together"
+    )
     told = [f"Alpha hits are Poisson distributed, {how}; electrons and photons give each nucleus their mean dose."]
     told.append("Straight alpha tracks without straggling or delta rays: good for a nucleus, not for sites below 2 um.")
     if any("nucleus" in p or "cell" in p for p in these.places.values()):

@@ -10,8 +10,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from ..errors import CaseError, suggestion
-from .model import Fraction, LengthUm, DoseGy, TimeH, _fault, _Part
-from .reading import read_as
+from .model import DoseGy, Fraction, LengthUm, TimeH, _fault, _Part
+from .reading import Parts, read_as
 
 __all__ = ["CellsCase", "load_cells"]
 
@@ -21,7 +21,9 @@ PLACES = ("surface", "cytoplasm", "nucleus", "cell")
 class CellSizes(_Part):
     """One cell: two concentric spheres."""
 
-    radius_um: LengthUm = Field(default="5 um", validate_default=True, alias="radius", description="of the cell, e.g. '5 um'")
+    radius_um: LengthUm = Field(
+        default="5 um", validate_default=True, alias="radius", description="of the cell, e.g. '5 um'"
+    )
     nucleus_radius_um: LengthUm = Field(
         default="4 um", validate_default=True, alias="nucleus_radius", description="of the nucleus, e.g. '4 um'"
     )
@@ -44,10 +46,16 @@ class ClusterShape(_Part):
     packing: Literal["cubic", "close", "random"] = "cubic"
     radius_um: LengthUm | None = Field(default=None, alias="radius", description="of the spheroid, e.g. '200 um'")
     cells: int | None = Field(default=None, ge=1, le=5_000_000, strict=True, description="how many, e.g. 33401")
-    pitch_um: LengthUm | None = Field(default=None, alias="pitch", description="distance of neighbours on a lattice, e.g. '10 um'")
+    pitch_um: LengthUm | None = Field(
+        default=None, alias="pitch", description="distance of neighbours on a lattice, e.g. '10 um'"
+    )
     volume_fraction: Fraction | None = Field(default=None, description="of random cells, at most '30 %'")
-    necrotic_radius_um: LengthUm | None = Field(default=None, alias="necrotic_radius", description="of a dead core, e.g. '80 um'")
-    positions: str | None = Field(default=None, description="a CSV file beside the case: x, y, z in um, and perhaps an uptake")
+    necrotic_radius_um: LengthUm | None = Field(
+        default=None, alias="necrotic_radius", description="of a dead core, e.g. '80 um'"
+    )
+    positions: str | None = Field(
+        default=None, description="a CSV file beside the case: x, y, z in um, and perhaps an uptake"
+    )
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
@@ -83,13 +91,20 @@ class Source(_Part):
     place: dict[str, Fraction] = Field(
         default="surface", validate_default=True, description="surface, cytoplasm, nucleus or cell; or shares by place"
     )
-    decays_per_cell: float | None = Field(default=None, gt=0, le=1e9, description="of the parent, mean over living cells, e.g. 10")
-    mean_dose_Gy: DoseGy | None = Field(default=None, alias="mean_dose", description="to living nuclei; sets the decays, e.g. '5 Gy'")
+    decays_per_cell: float | None = Field(
+        default=None, gt=0, le=1e9, description="of the parent, mean over living cells, e.g. 10"
+    )
+    mean_dose_Gy: DoseGy | None = Field(
+        default=None, alias="mean_dose", description="to living nuclei; sets the decays, e.g. '5 Gy'"
+    )
     daughters: dict[str, dict[str, Fraction]] = Field(
-        default_factory=dict, description="daughter: shares by place; what is missing to 100 % is lost, e.g. Bi-213: {surface: '30 %'}"
+        default_factory=dict,
+        description="daughter: shares by place; what is missing to 100 % is lost, e.g. Bi-213: {surface: '30 %'}",
     )
     effective_half_life_h: TimeH | None = Field(
-        default=None, alias="effective_half_life", description="of the dose rate, for repair; default: the nuclide's own"
+        default=None,
+        alias="effective_half_life",
+        description="of the dose rate, for repair; default: the nuclide's own",
     )
 
     _short = field_validator("place", mode="before")(_places)
@@ -101,7 +116,10 @@ class Source(_Part):
         for name, shares in groups.items():
             for place in shares:
                 if place not in PLACES:
-                    raise _fault(f"no place {place!r} in a cell. {suggestion(place, PLACES)}Places: {', '.join(PLACES)}.", *([name] if name else []))
+                    raise _fault(
+                        f"no place {place!r} in a cell. {suggestion(place, PLACES)}Places: {', '.join(PLACES)}.",
+                        *([name] if name else []),
+                    )
             if sum(shares.values()) > 1 + 1e-9:
                 raise _fault(f"the shares by place sum to {100 * sum(shares.values()):g} %.", *([name] if name else []))
         return value
@@ -115,7 +133,13 @@ class Source(_Part):
         return self
 
 
-_NEEDS = {"lognormal": ("cv",), "labelled": ("fraction",), "receptors": ("receptors", "cells"), "uniform": (), "table": ()}
+_NEEDS = {
+    "lognormal": ("cv",),
+    "labelled": ("fraction",),
+    "receptors": ("receptors", "cells"),
+    "uniform": (),
+    "table": (),
+}
 
 
 class UptakeChoice(_Part):
@@ -123,11 +147,19 @@ class UptakeChoice(_Part):
 
     model: Literal["uniform", "lognormal", "labelled", "receptors", "table"] = "uniform"
     cv: Fraction | None = Field(default=None, description="lognormal: standard deviation over mean, e.g. '60 %'")
-    fraction: Fraction | None = Field(default=None, description="labelled: share of the cells that take up all, e.g. '25 %'")
-    receptors: tuple[float, ...] | None = Field(default=None, max_length=1000, description="receptors per cell, e.g. [1e4, 1e5]")
-    cells: tuple[float, ...] | None = Field(default=None, max_length=1000, description="cells with so many receptors, e.g. [700, 300]")
+    fraction: Fraction | None = Field(
+        default=None, description="labelled: share of the cells that take up all, e.g. '25 %'"
+    )
+    receptors: tuple[float, ...] | None = Field(
+        default=None, max_length=1000, description="receptors per cell, e.g. [1e4, 1e5]"
+    )
+    cells: tuple[float, ...] | None = Field(
+        default=None, max_length=1000, description="cells with so many receptors, e.g. [700, 300]"
+    )
     penetration_depth_um: LengthUm | None = Field(
-        default=None, alias="penetration_depth", description="uptake falls by e over this depth below the rim, e.g. '60 um'"
+        default=None,
+        alias="penetration_depth",
+        description="uptake falls by e over this depth below the rim, e.g. '60 um'",
     )
 
     @model_validator(mode="after")
@@ -156,7 +188,9 @@ class ResponseChoice(_Part):
     alpha_per_Gy: float = Field(ge=0, le=100, description="1/Gy of specific energy, e.g. 0.5")
     beta_per_Gy2: float = Field(default=0.0, ge=0, le=100, description="1/Gy2, e.g. 0.03")
     low_let: LowLet | None = None
-    repair_half_time_h: TimeH | None = Field(default=None, alias="repair_half_time", description="with it, G of the decay counts, e.g. '1.5 h'")
+    repair_half_time_h: TimeH | None = Field(
+        default=None, alias="repair_half_time", description="with it, G of the decay counts, e.g. '1.5 h'"
+    )
     clonogenic_fraction: Fraction = Field(default="100 %", validate_default=True, description="of the living cells")
 
     @model_validator(mode="after")
@@ -218,7 +252,11 @@ class CellsCase(_Part):
             text = f"cells of radius {self.cells.radius_um:g} um overlap at a pitch of {self.cluster.pitch_um:g} um; at least {least:g} um."
             raise _fault(text, "cluster", "pitch")
         if self.uptake.model == "table" and self.cluster.shape != "table":
-            raise _fault("uptake from a table goes with cluster shape: table, in the fourth column of its file.", "uptake", "model")
+            raise _fault(
+                "uptake from a table goes with cluster shape: table, in the fourth column of its file.",
+                "uptake",
+                "model",
+            )
         if self.uptake.penetration_depth_um is not None and self.cluster.shape != "spheroid":
             raise _fault("a penetration depth goes with cluster shape: spheroid.", "uptake", "penetration_depth")
         if self.oxygen is not None and self.cluster.shape != "spheroid":
@@ -230,7 +268,7 @@ class CellsCase(_Part):
         return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
 
-_PARTS = {
+_PARTS: Parts = {
     (): CellsCase, ("cells",): CellSizes, ("cluster",): ClusterShape, ("source",): Source, ("uptake",): UptakeChoice,
     ("response",): ResponseChoice, ("response", "low_let"): LowLet, ("oxygen",): Oxygen, ("compare",): Comparison,
     ("options",): CellsOptions,
@@ -259,7 +297,9 @@ def table_lines(case_file: str | pathlib.Path, name: str) -> list[str]:
         A name with a folder in it, no such file, or no text.
     """
     if pathlib.PurePath(name).name != name:
-        raise CaseError(f"cluster.positions: {name!r} names a folder; put the table beside the case and give its name alone.")
+        raise CaseError(
+            f"cluster.positions: {name!r} names a folder; put the table beside the case and give its name alone."
+        )
     try:
         return (pathlib.Path(case_file).parent / name).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -223,10 +223,7 @@ def _validated(
     except ValidationError as error:
         faults = error.errors(include_url=False)
         typos = {
-            (*e["loc"][:-1], near)
-            for e in faults
-            if e["type"] == "extra_forbidden"
-            for near in _meant(e["loc"], parts)
+            (*e["loc"][:-1], near) for e in faults if e["type"] == "extra_forbidden" for near in _meant(e["loc"], parts)
         }
         faults = [e for e in faults if e["type"] != "missing" or e["loc"] not in typos]  # its typo is told already
         messages = [_message(e, name, line_of, parts) for e in faults]

@@ -44,7 +44,7 @@ class Emitter:
         dose, s, alive = self.survival.dose, self.survival, self.cluster.alive
         total = dose.total_Gy[alive]
         quantiles = np.quantile(total, (0.05, 0.5, 0.95))
-        return _rounded({
+        return dict(_rounded({
             "nuclide": self.nuclide,
             "decays_per_cell": float(self.cluster.decays[alive].mean()),
             "mean_dose_Gy": dose.mean_Gy,
@@ -67,7 +67,7 @@ class Emitter:
             "lost_share_of_decays": {k: v for k, v in self.cluster.lost.items() if v > 1e-9},
             "response": repr(s.response),
             "low_let_response": repr(s.low_let),
-        })  # fmt: skip
+        }))  # fmt: skip
 
     @property
     def has_alphas(self) -> bool:
@@ -100,11 +100,15 @@ class CellsReport:
     def notes(self) -> tuple[str, ...]:
         """What was assumed."""
         told = [*self.main.cluster.notes, *self.main.survival.notes]
-        told.append("Targets are the nuclei. Dose is not weighted; RBE comes out of the statistics of hits and the response.")
+        told.append(
+            "Targets are the nuclei. Dose is not weighted; RBE comes out of the statistics of hits and the response."
+        )
         if self.pressure_mmHg is not None:
             told.append("Oxygen divides the dose that a cell feels by its OER against air, alphas and electrons apart.")
         if len(self.emitters) > 1:
-            told.append("Other emitters stand in the same cells and places; their daughters decay where their parents did.")
+            told.append(
+                "Other emitters stand in the same cells and places; their daughters decay where their parents did."
+            )
         return tuple(dict.fromkeys(told))
 
     def summary(self) -> dict[str, Any]:
@@ -119,7 +123,11 @@ class CellsReport:
         }
         if self.pressure_mmHg is not None:
             living = self.pressure_mmHg[these.alive]
-            cells["oxygen_mmHg"] = {"least": float(living.min()), "mean": float(living.mean()), "most": float(living.max())}
+            cells["oxygen_mmHg"] = {
+                "least": float(living.min()),
+                "mean": float(living.mean()),
+                "most": float(living.max()),
+            }
         return {
             "case": self.case.case,
             "title": self.case.title,
@@ -161,7 +169,8 @@ class CellsReport:
         lines = textwrap.wrap(self.case.title or self.case.case, WIDTH)
         cells = s["cells"]
         lines += textwrap.wrap(
-            f"{cells['living']} living cells of {cells['number']}, radius {cells['radius_um']:g} um, nucleus {cells['nucleus_radius_um']:g} um.", WIDTH
+            f"{cells['living']} living cells of {cells['number']}, radius {cells['radius_um']:g} um, nucleus {cells['nucleus_radius_um']:g} um.",
+            WIDTH,
         )
         names = [e["nuclide"] for e in s["emitters"]]
         lines += ["", f"{'':42s}" + "".join(f"{n:>12s}" for n in names[:3]), "-" * WIDTH]
@@ -257,7 +266,13 @@ def _figures(report: CellsReport) -> list[dict[str, Any]]:
     made.append(_histogram(
         [(e.nuclide, e.survival.dose.total_Gy[e.cluster.alive]) for e in report.emitters], "Dose to the nuclei of living cells", "dose (Gy)"
     ))  # fmt: skip
-    logs = [(e.nuclide, np.maximum(np.asarray(e.survival.log_survival.values)[e.cluster.alive] / np.log(10.0), _LEAST_LOG10)) for e in report.emitters]
+    logs = [
+        (
+            e.nuclide,
+            np.maximum(np.asarray(e.survival.log_survival.values)[e.cluster.alive] / np.log(10.0), _LEAST_LOG10),
+        )
+        for e in report.emitters
+    ]
     made.append(_histogram(logs, "Survival of living cells", "log10 of surviving fraction"))
     made.append(_by_depth(report))
     return made

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_writable", "dataset", "open_result", "write", "write_folder", "write_netcdf"]
 
+
 def dataset(report: Report) -> xr.Dataset:
     """Every array of the result in one dataset; kinetics, decays and dose are of the first cycle."""
     import xarray as xr
@@ -191,6 +192,7 @@ def write_folder(
 
 
 def write_netcdf(data: xr.Dataset, file: pathlib.Path) -> None:
+    """Write a dataset as compressed netCDF."""
     encoding = {str(name): {"zlib": True, "complevel": 4, "shuffle": True} for name in data.data_vars}
     try:
         data.to_netcdf(file, engine="h5netcdf", encoding=encoding)
