@@ -19,13 +19,17 @@ _HOME = {
     "AlphatwinError": "errors",
     "Case": "case",
     "CellShape": "transport.cells",
+    "Cluster": "dose.cells",
     "Comparison": "comparison",
     "Decays": "kinetics",
     "Dose": "dose",
     "Draws": "draws",
     "Effect": "biology",
     "Kinetics": "kinetics",
+    "Labelled": "dose.cells",
     "LinearQuadratic": "biology.models",
+    "Lognormal": "dose.cells",
+    "ReceptorHistogram": "dose.cells",
     "Report": "report",
     "SValues": "transport",
     "SpecificEnergy": "transport.hits",
@@ -36,6 +40,8 @@ _HOME = {
     "anatomy": "catalog",
     "bed": "biology",
     "cell_s_values": "transport.cells",
+    "cluster": "dose.cells",
+    "cluster_dose": "dose.cells",
     "compare": "comparison",
     "decays": "physics",
     "dsb_yield": "biology.damage",
@@ -44,40 +50,58 @@ _HOME = {
     "fit_curve": "kinetics",
     "lea_catcheside": "biology",
     "load": "case",
+    "load_cells": "case.cells",
     "medium": "physics",
+    "monolayer": "dose.cells",
     "nuclide": "physics",
     "oer": "biology.oxygen",
     "open_result": "report",
     "run": "run",
+    "run_cells": "run.cells",
     "schema": "case",
     "self_s_values": "transport",
     "shaped_cell_s_values": "transport.cells",
     "source": "catalog",
-    "ssb_yield": "biology.damage",
     "specific_energy": "transport.hits",
+    "spheroid": "dose.cells",
+    "ssb_yield": "biology.damage",
     "structure": "catalog",
     "structure_dose": "transport.structures",
     "structure_hits": "transport.structures",
     "structure_s_values": "transport.structures",
+    "survival": "biology.cells",
     "validate": "validation",
 }
 __all__ = sorted([*_HOME, "__version__"])
 
 if TYPE_CHECKING:
     from .biology import Effect, bed, eqd2, lea_catcheside
+    from .biology.cells import survival
     from .biology.damage import dsb_yield, ssb_yield
     from .biology.models import LinearQuadratic
     from .biology.oxygen import oer
     from .case import Case, example_path, load, schema
+    from .case.cells import load_cells
     from .catalog import agent, anatomy, source, structure
     from .comparison import Comparison, compare
     from .dose import Dose, absorbed_dose
+    from .dose.cells import (
+        Cluster,
+        Labelled,
+        Lognormal,
+        ReceptorHistogram,
+        cluster,
+        cluster_dose,
+        monolayer,
+        spheroid,
+    )
     from .draws import Draws
     from .errors import AlphatwinError
     from .kinetics import Decays, Kinetics, fit_curve
     from .physics import activities, decays, medium, nuclide
     from .report import Report, open_result
     from .run import run
+    from .run.cells import run_cells
     from .transport import SValues, absorbed_fraction, self_s_values
     from .transport.cells import CellShape, cell_s_values, shaped_cell_s_values
     from .transport.hits import SpecificEnergy, specific_energy

@@ -14,7 +14,10 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    import typer
 
 WIDTH = 80
 EXIT_BAD_INPUT = 2

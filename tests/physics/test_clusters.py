@@ -99,7 +99,7 @@ def test_electrons_of_a_cluster_against_one_by_one(packing):
     these = spheroid("Lu-177", decays_per_cell=50.0, cells=1500, packing=packing, uptake=Lognormal(1.5))
     slow = pair_sums(these.positions_um, these.decays, far_kernel(these))
     found = cluster_dose(these).dose.sel(origin="cross", radiation="low_let").values
-    np.testing.assert_allclose(found, slow, rtol=3e-3)  # the mesh: about 1e-3
+    np.testing.assert_allclose(found, slow, rtol=3e-3)  # the mesh: 2e-3 in the worst cell
 
 
 def test_a_hexagonal_layer_on_its_lattice_and_off_it():
@@ -164,7 +164,6 @@ def test_electrons_follow_the_linear_quadratic_of_their_mean_dose():
 
 
 def test_mixed_quality_adds_square_roots():
-    # alphas without statistics: ever more, ever weaker hits would be needed; instead alpha_dose 0 keeps the cross term honest
     these = cluster([[0, 0, 0]], "Ac-225", decays_per_cell=5.0)
     dose = cluster_dose(these)
     both = survival(
@@ -194,13 +193,12 @@ def test_oxygen_as_a_factor_of_dose():
         assert mixed[i] == pytest.approx(alone, rel=1e-5)
 
 
-# --- published case --------------------------------------------------------------------------------------------------
+# --- a known pair of values --------------------------------------------------------------------------------------------------
 
 
 def test_mean_doses_forget_the_cells_that_are_not_hit():
-    # 33 401 cells of a simple cubic lattice of 10 um: mean-dose LQ 0.112 where hit statistics give 0.154. The uptake and
-    # response behind these two were not published with them; 5 decays a cell, lognormal with cv 1, 0.5/Gy and 0.03/Gy2
-    # reproduce both, which is asked here to their last digit's half
+    # 33 401 cells on a simple cubic lattice of 10 um: 0.112 from mean doses, 0.154 with hits. The uptake and response
+    # behind these two are not known; a round choice that gives both is held here: a regression, not a validation
     ball = spheroid("Po-210", decays_per_cell=5.0, radius_um=200.0, uptake=Lognormal(1.0))
     found = survival(ball, LinearQuadratic(0.5, 0.03))
     assert len(ball) == 33401
@@ -226,7 +224,7 @@ def test_energy_in_all_nuclei_is_less_than_emitted_and_fills_a_large_cluster():
     assert middle == pytest.approx(emitted_J / (10.0e-6**3 * 1000.0), rel=0.05)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10_000), name=st.sampled_from(["Po-210", "Lu-177", "Ac-225"]))
 def test_random_clusters_keep_the_laws(seed, name):
     rng = np.random.default_rng(seed)

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ..errors import CaseError, suggestion
 from .model import DoseGy, Fraction, LengthUm, TimeH, _fault, _Part
-from .reading import read_as
+from .reading import Parts, read_as
 
 __all__ = ["CellsCase", "load_cells"]
 
@@ -268,7 +268,7 @@ class CellsCase(_Part):
         return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
 
-_PARTS = {
+_PARTS: Parts = {
     (): CellsCase, ("cells",): CellSizes, ("cluster",): ClusterShape, ("source",): Source, ("uptake",): UptakeChoice,
     ("response",): ResponseChoice, ("response", "low_let"): LowLet, ("oxygen",): Oxygen, ("compare",): Comparison,
     ("options",): CellsOptions,

@@ -11,10 +11,10 @@ with S from `transport.cell_s_values`. See docs/clusters.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from ..physics.nuclides import nuclide as nuclide_of
 from ..transport._pairs import PLACES, AlphaLines, alpha_lines, alpha_nodes, mean_hits
 from ..transport.cells import cell_s_values, checked_cell
 from ._neighbours import Kernel, Lattice, far_sums, fill_random, lattice_sums, list_sums, overlapping_pair
+from ._uptake import Labelled, Lognormal, ReceptorHistogram, Table, Uniform, Uptake
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,109 +51,6 @@ MOST_CELLS = 20_000_000
 PACKINGS = ("cubic", "close", "random")
 MOST_RANDOM = 0.30  # share of the volume; random sequential addition jams near 0.38
 _LOW_LET = ("electron", "photon", "recoil")
-
-
-# --- uptake ----------------------------------------------------------------------------------------------------------
-
-
-class Uptake(Protocol):
-    """How the decays are shared out: relative uptake of n cells, before it is scaled to a mean of 1."""
-
-    def relative(self, n: int, stream: np.random.Generator) -> Array:
-        """Relative uptake[cell], 0 or more."""
-        ...
-
-
-@dataclass(frozen=True)
-class Uniform:
-    """Every cell takes up the same."""
-
-    def relative(self, n: int, stream: np.random.Generator) -> Array:
-        """Ones."""
-        return np.ones(n)
-
-
-@dataclass(frozen=True)
-class Lognormal:
-    """Uptake spread as a lognormal distribution with this coefficient of variation (standard deviation over mean)."""
-
-    cv: float
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.cv) and 0 <= self.cv <= 20):
-            raise DomainError(f"Lognormal uptake has cv {self.cv!r}; give standard deviation over mean, 0 to 20.")
-
-    def relative(self, n: int, stream: np.random.Generator) -> Array:
-        """exp(sigma z), sigma^2 = ln(1 + cv^2)."""
-        return np.exp(math.sqrt(math.log1p(self.cv**2)) * stream.standard_normal(n))
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """A fraction of the cells, chosen at random, takes up all of it, in equal parts."""
-
-    fraction: float
-
-    def __post_init__(self) -> None:
-        if not 0 < self.fraction <= 1:
-            raise DomainError(
-                f"Labelled fraction given as {self.fraction!r}; it lies above 0 and is at most 1 "
-                f"({'a percentage? ' if 1 < self.fraction <= 100 else ''}0.25 is 25 %)."
-            )
-
-    def relative(self, n: int, stream: np.random.Generator) -> Array:
-        """1 for the labelled cells, 0 for the others."""
-        count = max(1, round(self.fraction * n))
-        out = np.zeros(n)
-        out[stream.permutation(n)[:count]] = 1.0
-        return out
-
-
-@dataclass(frozen=True)
-class ReceptorHistogram:
-    """Uptake in proportion to receptors: so many receptors per cell in so many cells (flow cytometry, for instance)."""
-
-    receptors: tuple[float, ...]
-    cells: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        both = np.array([*self.receptors, *self.cells], dtype=float)
-        if len(self.receptors) != len(self.cells) or not self.cells:
-            raise DomainError(
-                f"Receptor histogram has {len(self.receptors)} receptor numbers and {len(self.cells)} cell counts; they go in pairs."
-            )
-        if not (np.isfinite(both).all() and (both >= 0).all() and sum(self.cells) > 0):
-            raise DomainError("Receptor numbers and cell counts must be finite and not negative, with some cells.")
-        if not float(np.dot(self.receptors, self.cells)) > 0:
-            raise DomainError("No cell of the receptor histogram has receptors: nothing takes up the nuclide.")
-
-    def relative(self, n: int, stream: np.random.Generator) -> Array:
-        """Receptors of each cell, the histogram's shares kept as nearly as whole cells allow, in a random order."""
-        edges = np.round(np.cumsum(self.cells) / sum(self.cells) * n).astype(int)
-        values = np.repeat(np.asarray(self.receptors, dtype=float), np.diff(edges, prepend=0))
-        return np.asarray(stream.permutation(values))
-
-
-@dataclass(frozen=True)
-class Table:
-    """Relative uptake of every cell, given: measured, or read from an image."""
-
-    values: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        v = np.asarray(self.values, dtype=float)
-        if v.ndim != 1 or not len(v) or not np.isfinite(v).all() or (v < 0).any() or v.sum() <= 0:
-            raise DomainError(
-                "A table of uptake holds one finite number per cell, none negative, at least one above 0."
-            )
-
-    def relative(self, n: int, stream: np.random.Generator) -> Array:
-        """The table itself."""
-        if len(self.values) != n:
-            raise DomainError(
-                f"The table of uptake has {len(self.values)} values for {n} living cells; give one for each."
-            )
-        return np.asarray(self.values, dtype=float)
 
 
 # --- the cluster -----------------------------------------------------------------------------------------------------
@@ -475,7 +373,7 @@ def spheroid(
         raise DomainError("Give the spheroid's radius_um or its number of cells, one of the two.")
     if radius_um is not None:
         _number("radius_um", radius_um, zero=True)
-    elif isinstance(cells, bool) or not isinstance(cells, int) or not 1 <= cells <= MOST_CELLS:
+    elif not _is_count(cells):
         raise DomainError(f"cells is {cells!r}; give a whole number from 1 to {MOST_CELLS}.")
     _number("necrotic_radius_um", necrotic_radius_um, zero=True)
     pitch = _pitch(pitch_um, cell_radius_um)
@@ -522,7 +420,7 @@ def monolayer(
         raise DomainError(
             f"No packing {packing!r} of a layer. {suggestion(packing, ('close', 'cubic'))}Packings: close, cubic."
         )
-    if isinstance(cells, bool) or not isinstance(cells, int) or not 1 <= cells <= MOST_CELLS:
+    if not _is_count(cells):
         raise DomainError(f"cells is {cells!r}; give a whole number from 1 to {MOST_CELLS}.")
     pitch = _pitch(pitch_um, cell_radius_um)
     skew = (0.5, math.sqrt(0.75)) if packing == "close" else (0.0, 1.0)
@@ -534,6 +432,10 @@ def monolayer(
         lattice.index @ basis, nuclide, decays_per_cell=decays_per_cell, cell_radius_um=cell_radius_um,
         nucleus_radius_um=nucleus_radius_um, source=source, uptake=uptake, daughters=daughters, lattice=lattice, seed=seed,
     )  # fmt: skip
+
+
+def _is_count(cells: object) -> bool:
+    return isinstance(cells, int) and not isinstance(cells, bool) and 1 <= cells <= MOST_CELLS
 
 
 def _pitch(pitch_um: float | None, cell_radius_um: float) -> float:
@@ -558,10 +460,7 @@ def _ball_of(packing: str, radius_um: float | None, cells: int | None, pitch: fl
     """Lattice points in a ball: simple cubic, or the even points of a cubic lattice (face-centred)."""
     step = pitch if packing == "cubic" else pitch / math.sqrt(2.0)
     points = 1.0 if packing == "cubic" else 0.5
-    if radius_um is None:
-        reach = (3 * (cells or 1) / (4 * math.pi * points)) ** (1 / 3) + 3
-    else:
-        reach = radius_um / step
+    reach = radius_um / step if radius_um is not None else (3 * (cells or 1) / (4 * math.pi * points)) ** (1 / 3) + 3
     if points * 4.2 * reach**3 > 2 * MOST_CELLS:
         raise DomainError(f"A spheroid of radius {reach * step:.4g} um has more than {MOST_CELLS} cells.")
     m = math.ceil(reach) + 1
@@ -588,14 +487,18 @@ def _random_ball(radius_um: float | None, cells: int | None, cell_radius_um: flo
     else:
         ball = radius_um + cell_radius_um
         count = max(1, round(share * (ball / cell_radius_um) ** 3))
-    within = max(ball - cell_radius_um, 1e-6)
     if count > MOST_CELLS:
         raise DomainError(f"{count} cells are more than the {MOST_CELLS} that are taken.")
-    where = fill_random(np.full(3, 2 * within), 2 * cell_radius_um, count,
-                        lambda p: np.sum((p - within) ** 2, axis=1) <= within**2, _stream(seed, "positions"))  # fmt: skip
-    if len(where) < count:
-        raise DomainError(f"Only {len(where)} of {count} cells found room at random; lower volume_fraction.")
-    return where - within
+    stream = _stream(seed, "positions")
+    for _ in range(20):
+        within = max(ball - cell_radius_um, 1e-6)
+        where = fill_random(np.full(3, 2 * within), 2 * cell_radius_um, count, within, stream)
+        if len(where) == count:
+            return np.asarray(where - within)
+        if radius_um is not None:
+            raise DomainError(f"Only {len(where)} of {count} cells found room at random; lower volume_fraction.")
+        ball *= 1.03  # few cells: their centres have less room than the volume says
+    raise DomainError(f"{count} cells found no room at random; lower volume_fraction.")
 
 
 # --- dose ------------------------------------------------------------------------------------------------------------
@@ -652,7 +555,7 @@ class ClusterDose:
     @property
     def zero_hit(self) -> Array:
         """Chance[cell] that no alpha hits the nucleus, exp(-mean hits)."""
-        return np.exp(-np.asarray(self.mean_hits.values))
+        return np.asarray(np.exp(-np.asarray(self.mean_hits.values)))
 
     @property
     def zero_hit_share(self) -> float:
@@ -721,7 +624,7 @@ def cluster_dose(these: Cluster) -> ClusterDose:
     --------
     >>> d = cluster_dose(spheroid("Po-210", decays_per_cell=1.0, radius_um=50.0))
     >>> round(d.mean_crossfire_share, 2)
-    0.78
+    0.9
     """
     import xarray as xr
 
@@ -796,35 +699,3 @@ def at_mean_dose(these: Cluster, dose_Gy: float, made: ClusterDose | None = None
     factor = dose_Gy / found.mean_Gy
     scaled = [a.copy(data=a.values * factor) for a in (found.dose, found.mean_hits, found.by_nuclide)]
     return these.scaled(factor), ClusterDose(scaled[0], scaled[1], scaled[2], found.alive)
-
-
-def positions_from(text: Sequence[str], what: str) -> tuple[Array, Array | None]:
-    """Positions (um), and relative uptake when a fourth column is there, from lines of comma-separated numbers.
-
-    Raises
-    ------
-    DomainError
-        A line that is no three or four numbers, or no lines.
-    """
-    rows = []
-    for number, line in enumerate(text, start=1):
-        stripped = line.strip()
-        if not stripped or stripped.startswith("#"):
-            continue
-        try:
-            cells = [float(cell) for cell in stripped.split(",")]
-        except ValueError:
-            if not rows:
-                continue  # the head of the table
-            raise DomainError(
-                f"{what}, line {number}: {stripped[:60]!r} is not x, y, z (um) and perhaps an uptake."
-            ) from None
-        if len(cells) not in (3, 4) or (rows and len(cells) != len(rows[0])):
-            raise DomainError(
-                f"{what}, line {number}: {len(cells)} columns; give x, y, z in um, and perhaps an uptake."
-            )
-        rows.append(cells)
-    if not rows:
-        raise DomainError(f"{what} holds no cells: give lines of x, y, z in um, and perhaps an uptake.")
-    table = np.array(rows)
-    return table[:, :3], table[:, 3] if table.shape[1] == 4 else None

@@ -44,7 +44,7 @@ class Emitter:
         dose, s, alive = self.survival.dose, self.survival, self.cluster.alive
         total = dose.total_Gy[alive]
         quantiles = np.quantile(total, (0.05, 0.5, 0.95))
-        return _rounded({
+        return dict(_rounded({
             "nuclide": self.nuclide,
             "decays_per_cell": float(self.cluster.decays[alive].mean()),
             "mean_dose_Gy": dose.mean_Gy,
@@ -67,7 +67,7 @@ class Emitter:
             "lost_share_of_decays": {k: v for k, v in self.cluster.lost.items() if v > 1e-9},
             "response": repr(s.response),
             "low_let_response": repr(s.low_let),
-        })  # fmt: skip
+        }))  # fmt: skip
 
     @property
     def has_alphas(self) -> bool:

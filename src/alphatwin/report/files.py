@@ -196,6 +196,7 @@ def write_folder(
 
 
 def write_netcdf(data: xr.Dataset, file: pathlib.Path) -> None:
+    """Write a dataset as compressed netCDF."""
     encoding = {str(name): {"zlib": True, "complevel": 4, "shuffle": True} for name in data.data_vars}
     try:
         data.to_netcdf(file, engine="h5netcdf", encoding=encoding)

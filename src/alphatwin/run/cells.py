@@ -17,6 +17,7 @@ from ..biology.models import LinearQuadratic
 from ..biology.oxygen import SpheroidOxygen, oer, oxygen_pressure_mmHg
 from ..biology.protraction import lea_catcheside
 from ..case.cells import CellsCase, table_lines
+from ..dose._uptake import positions_from
 from ..dose.cells import (
     Cluster,
     ClusterDose,
@@ -30,7 +31,6 @@ from ..dose.cells import (
     cluster,
     cluster_dose,
     monolayer,
-    positions_from,
     spheroid,
 )
 from ..errors import AlphatwinError, CaseError

@@ -182,21 +182,21 @@ def chain_transforms(
         if place and alphas > 0:
             lines = AlphaLines({place: (energy, number / alphas)})
             single = 1 + _transforms(alpha_nodes(lines, distance_um, cell, nucleus), gray, s_per_Gy, square_per_Gy2, n)
-        onward = {True: np.zeros_like(single), False: np.zeros_like(single)}
+        onward: dict[bool, Complex] = {True: np.zeros_like(single), False: np.zeros_like(single)}
         chance = {True: 0.0, False: 0.0}
         for daughter, fraction in nuclide_of(name).progeny.items():
             by_alpha = _mass_number(name) - _mass_number(daughter) == 4
             chance[by_alpha] += fraction
             if daughter not in decays_per_parent:
-                after = np.ones_like(single)
+                after: Complex = np.ones_like(single)
             else:
                 after = mean(daughters[daughter], daughter) if daughter in daughters else atom(daughter, place)
-            onward[by_alpha] = onward[by_alpha] + fraction * after
+            onward[by_alpha] = np.asarray(onward[by_alpha] + fraction * after)
         # the emission data and the branching may differ in the last digit: the alphas' own number counts
         sent = onward[True] / chance[True] if chance[True] > 0 else np.ones_like(single)
         rest = onward[False] / chance[False] if chance[False] > 0 else np.ones_like(single)
         alphas = min(alphas, 1.0)
-        done[name, place] = alphas * single * sent + (1 - alphas) * rest
+        done[name, place] = np.asarray(alphas * single * sent + (1 - alphas) * rest, dtype=complex)
         return done[name, place]
 
     return np.asarray(mean(parent_places, parent) - 1.0)
