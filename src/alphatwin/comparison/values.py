@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import catalog
+from ..biology.oxygen import OsmkOER
 from ..errors import DomainError
 from ..physics.nuclides import nuclide as nuclide_of
 
