@@ -14,7 +14,7 @@ from alphatwin.physics import nuclide
 from alphatwin.transport.cells import cell_s_values
 from alphatwin.transport.hits import specific_energy
 from alphatwin.units import JOULE_PER_MEV
-from oracle.clusters import pair_sums, specific_energies
+from oracle.clusters import log_survival_on_a_contour, pair_sums, specific_energies
 
 NO_LOW_LET = LinearQuadratic(0.0, 0.0)
 MASS_KG = 4 / 3 * np.pi * 4.0**3 * 1e-15
@@ -41,7 +41,6 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_survival_of_60_cells_against_drawing_every_track(name):
     these, place, alpha, beta, g = CASES[name]
@@ -126,19 +125,26 @@ def test_one_cell_is_the_specific_energy_of_one_cell(events, decays):
     assert found == pytest.approx(np.log(z.survival(0.3, 0.03, method="lattice")), rel=1e-4)
 
 
-@pytest.mark.parametrize("decays", [100.0, 500.0, 2000.0])
-def test_high_dose_needs_the_shifted_gaussian(decays):
-    # sqrt(2 beta) z = 6 is left far behind: 8, 38, 153; the lattice sum over f(z) is the reference
+@pytest.mark.parametrize("decays", [20.0, 100.0, 500.0, 2000.0, 5000.0, 20000.0])
+@pytest.mark.parametrize(("alpha", "beta"), [(0.1, 0.1), (0.5, 0.03), (2.0, 0.3)])
+def test_any_dose_against_a_dense_contour(decays, alpha, beta):
+    # sqrt(2 beta) z reaches 840, where the Gauss-Hermite sum about 0 ends near 6; merged lines and nodes at large s: 2e-4
     alone = cluster([[0, 0, 0]], "Po-210", decays_per_cell=decays)
-    z = replace(
-        specific_energy("Po-210", cell_radius_um=5, nucleus_radius_um=4, source="surface", decays=decays),
-        continuous_dose_Gy=0,
-    )
-    found = survival(alone, LinearQuadratic(0.1, 0.1), low_let=NO_LOW_LET).log_survival.item()
-    if decays <= 500:
-        assert found == pytest.approx(np.log(z.survival(0.1, 0.1, method="lattice")), rel=1e-4)
+    z = specific_energy("Po-210", cell_radius_um=5, nucleus_radius_um=4, source="surface", decays=decays)
+    found = survival(alone, LinearQuadratic(alpha, beta), low_let=NO_LOW_LET).log_survival.item()
+    assert found == pytest.approx(log_survival_on_a_contour(z.mean_hits, z.single_event_laplace, alpha, beta), rel=3e-4)
     assert found > -z.mean_hits  # never below the chance of no hit
-    assert found > -(0.1 * z.mean_dose_Gy + 0.1 * z.mean_dose_Gy**2)
+
+
+def test_a_cluster_with_very_unequal_cells_is_the_same_with_more_nodes(monkeypatch):
+    these = spheroid("Po-210", decays_per_cell=150.0, radius_um=70.0, uptake=Lognormal(3.0), penetration_depth_um=20.0)
+    response = LinearQuadratic(0.2, 0.1, 0.7)
+    found = survival(these, response, low_let=LinearQuadratic(0.1, 0.05, 0.7))
+    assert found.dose.total_Gy.max() > 30 * found.dose.total_Gy.min() > 0.0
+    for name, value in (("_NODES", 48), ("_SPACING", 0.7), ("_NEAR_ZERO", 0.0), ("_NEGLIGIBLE", -1e9)):
+        monkeypatch.setattr(f"alphatwin.biology.cells.{name}", value)
+    finer = survival(these, response, low_let=LinearQuadratic(0.1, 0.05, 0.7), dose=found.dose)
+    np.testing.assert_allclose(found.log_survival.values, finer.log_survival.values, rtol=3e-4, atol=1e-7)
 
 
 def test_every_hit_lethal_leaves_those_not_hit():
@@ -230,7 +236,7 @@ def test_random_clusters_keep_the_laws(seed, name):
     rng = np.random.default_rng(seed)
     sites = rng.permutation(np.stack(np.meshgrid(*[np.arange(5)] * 3), axis=-1).reshape(-1, 3))[:20]
     where = sites * 13.0 + rng.uniform(-1.4, 1.4, (20, 3))
-    these = cluster(where, name, decays_per_cell=float(rng.uniform(0.1, 30)), uptake=Lognormal(1.0), seed=seed)
+    these = cluster(where, name, decays_per_cell=float(10 ** rng.uniform(-1, 3.5)), uptake=Lognormal(1.0), seed=seed)
     dose = cluster_dose(these)
     # linear in decays
     np.testing.assert_allclose(cluster_dose(these.scaled(3.0)).total_Gy, 3 * dose.total_Gy, rtol=1e-9)

@@ -14,7 +14,7 @@ so survival needs nothing but sums over pairs of decays times transforms of sing
 
     S_i = E exp{ ... + sum_j N_j sum_tracks p [exp(-s_w z - (1 - G) b z^2) - 1] }
 
-y0 is put near the effect of the cells that can survive at all; then 16 Gauss-Hermite nodes hold at every dose.
+y0 is put near the saddle point, the effect that the surviving cells have had; then 16 Gauss-Hermite nodes hold at every dose.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..dose.cells import Cluster, ClusterDose, alpha_reach_um, cluster_dose, contact_or_more, neighbour_sums
 from ..errors import DomainError, suggestion
-from ..transport._pairs import alpha_nodes, chain_transforms, gray_per_MeV, moments
+from ..transport._pairs import alpha_nodes, chain_transforms, gray_per_MeV, moments, tilted
 from ._checks import Floats, checked
 from .models import LinearQuadratic, SingleHit
 
@@ -42,8 +42,10 @@ Response = LinearQuadratic | SingleHit
 
 EVENTS = ("decay", "atom")
 _NODES = 16
-_SPACING = 3.0  # of the centres y0, in units of the Gaussian's own width
-_CENTRES = 24  # the last one stands for survival below exp(-1000)
+_SPACING = 2.0  # of the centres y0, in units of the integrand's own width
+_NEAR_ZERO = 1.5  # sqrt(2G) y up to which y0 = 0 serves all cells
+_STEPS, _SADDLE_STEP = 3, 2.0  # Newton steps to y0, and the spacing of the points that they start from
+_NEGLIGIBLE = -300.0  # ln S below which the saddle point's own value is taken
 _LEVELS = 6  # Chebyshev levels of a dose-modifying factor that varies from cell to cell
 
 
@@ -259,39 +261,87 @@ class _Work:
         if b * g == 0.0:
             kappa = self._kappa(np.array([a + 0j]), (1 - g) * b)[:, 0].real
             return np.asarray(straight - g * e**2 + kappa)
-        centre = self._centres(a, b, g, e)
+        y = self._estimate(a, b, g, e)
+        spread, known = np.zeros(len(e)), np.full(len(e), np.inf)
+        if float(y[self.these.alive].max()) * np.sqrt(2 * g) > _NEAR_ZERO:
+            for _ in range(_STEPS):
+                y, spread, known = self._saddle(y, a, b, g, e)
+        else:
+            y = np.zeros(len(e))
+        return np.asarray(straight + self._gaussian_mean(y, spread, known, (a, b, g), e))
+
+    def _gaussian_mean(
+        self, y: Floats, spread: Floats, known: Floats, lq: tuple[float, float, float], e: Floats
+    ) -> Floats:
+        """ln of the mean over w, about centres y0 near y; `known` is its saddle-point value, used where S is negligible."""
+        a, b, g = lq
         node, weight = np.polynomial.hermite_e.hermegauss(_NODES)
-        half = node > 0
-        node, weight = node[half], 2.0 * weight[half] / np.sqrt(2 * np.pi)
+        node, weight = node[node > 0], 2.0 * weight[node > 0] / np.sqrt(2 * np.pi)
         width = np.sqrt(2 * g)
-        out = np.zeros(len(e))
-        for y0 in np.unique(centre[self.these.alive]):
-            here = (centre == y0) & self.these.alive
-            s = a + 2 * g * y0 * np.sqrt(b) - 1j * node * width * np.sqrt(b)
-            kappa = self._kappa(s, (1 - g) * b, here)[here]
-            exponent = kappa + 1j * node * width * (e[here, None] - y0)
+        out = np.where(np.isfinite(known), known, 0.0)
+        open_ = self.these.alive & (known > _NEGLIGIBLE)
+        if not open_.any():
+            return out
+        step = _SPACING / (width * np.sqrt(1 + 2 * g * b * float(spread[open_].max())))
+        centre = np.round(y / step) * step
+        for y0 in np.unique(centre[open_]):
+            here = (centre == y0) & open_
+            narrow = 1.0 / np.sqrt(
+                1 + 2 * g * b * float(spread[here].mean())
+            )  # the integrand is so much narrower than w
+            w = narrow * node
+            part = weight * narrow * np.exp(0.5 * (node**2 - w**2))
+            kappa = self._kappa(a + 2 * g * y0 * np.sqrt(b) - 1j * w * width * np.sqrt(b), (1 - g) * b, here)[here]
+            exponent = kappa + 1j * w * width * (e[here, None] - y0)
             top = exponent.real.max(axis=1)
-            total = np.exp(exponent - top[:, None]).real @ weight
-            out[here] = straight[here] + g * y0**2 - 2 * g * y0 * e[here] + top + np.log(np.maximum(total, 1e-300))
+            total = np.exp(exponent - top[:, None]).real @ part
+            out[here] = g * y0**2 - 2 * g * y0 * e[here] + top + np.log(np.where(total > 0, total, np.nan))
         return out
 
-    def _centres(self, a: float, b: float, g: float, e: Floats) -> Floats:
-        """y0 of each cell, rounded to few values: y of the cells that survive, from a gamma-like compound Poisson law.
+    def _estimate(self, a: float, b: float, g: float, e: Floats) -> Floats:
+        """y of the cells that survive, roughly: a gamma-like compound Poisson law whose mean is tilted by exp(-s z).
 
-        Tilted by exp(-s z), the mean of z falls from D to D / (1 + s z_D / 2)^2; s = a + 2 G sqrt(b) y.
+        The mean of z falls from D to D / (1 + s z_D / 2)^2; s = a + 2 G sqrt(b) y.
         """
-        these = self.these
-        gray = gray_per_MeV(these.nucleus_radius_um)
-        first, second = moments(self._nodes(np.zeros(1)), gray, 1)
+        first, second = moments(self._nodes(np.zeros(1)), gray_per_MeV(self.these.nucleus_radius_um), 1)
         z_dose = float(second[0] / first[0]) if first[0] > 0 else 0.2
         low, high = e.copy(), e + np.sqrt(b) * self.alpha_dose
-        for _ in range(30):
+        for _ in range(12):
             y = 0.5 * (low + high)
             s = a + 2 * g * np.sqrt(b) * y
             above = e + np.sqrt(b) * self.alpha_dose / (1 + 0.5 * s * z_dose) ** 2 < y
             low, high = np.where(above, low, y), np.where(above, y, high)
-        step = _SPACING / np.sqrt(2 * g)
-        return np.asarray(np.minimum(np.round(0.5 * (low + high) / step), _CENTRES) * step)
+        return np.asarray(0.5 * (low + high))
+
+    def _saddle(self, y: Floats, a: float, b: float, g: float, e: Floats) -> tuple[Floats, Floats, Floats]:
+        """One Newton step to the y at which the real exponent is least, the tilted variance there, and the value.
+
+        f(y) = G y^2 - 2 G y e + kappa(a + 2 G sqrt(b) y), f' = 2 G (y - e - sqrt(b) m), f'' = 2 G (1 + 2 G b v), with the
+        tilted mean m and variance v of z; ln of the mean over w is close to min f - ln(1 + 2 G b v) / 2.
+        """
+        these = self.these
+        step = _SADDLE_STEP / np.sqrt(2 * g)
+        centre = np.round(y / step) * step
+        nearest, spread, value = y.copy(), np.zeros(len(y)), np.zeros(len(y))
+        gray = gray_per_MeV(these.nucleus_radius_um)
+        for y0 in np.unique(centre[these.alive]):
+            here = (centre == y0) & these.alive
+            s = a + 2 * g * y0 * np.sqrt(b)
+
+            def kernel(distance: Floats, s: float = s) -> Floats:
+                return tilted(self._nodes(distance), gray, s, (1 - g) * b, len(distance))
+
+            sums = these.decays[here, None] * kernel(np.zeros(1))
+            if len(these) > 1:
+                sums = sums + neighbour_sums(these, alpha_reach_um(these), kernel, here)[here]
+            kappa, mean, variance = sums.T
+            slope = 2 * g * (y0 - e[here] - np.sqrt(b) * mean)
+            curve = 2 * g * (1 + 2 * g * b * variance)
+            nearest[here] = np.maximum(y0 - slope / curve, 0.0)
+            spread[here] = variance
+            least = g * y0**2 - 2 * g * y0 * e[here] + kappa - slope**2 / (2 * curve)
+            value[here] = least - 0.5 * np.log(1 + 2 * g * b * variance)
+        return nearest, spread, value
 
     def _nodes(self, distance: Floats) -> Any:
         t = self.these

@@ -220,7 +220,7 @@ def _let(these: Cluster) -> float | None:
 def _provenance(case: CellsCase, emitters: tuple[Emitter, ...], oxygen: bool) -> Provenance:
     from importlib.metadata import version
 
-    keys = {"roeske2006", "lea1942"}
+    keys = {"roeske2006", "zaider1980", "lea1942"}
     for one in emitters:
         s = cell_s_values(one.nuclide, one.cluster.cell_radius_um, one.cluster.nucleus_radius_um)
         keys.update(str(s.attrs["sources"]).split())

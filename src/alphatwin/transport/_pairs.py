@@ -28,6 +28,7 @@ __all__ = [
     "gray_per_MeV",
     "mean_hits",
     "moments",
+    "tilted",
 ]
 
 Array = npt.NDArray[np.float64]
@@ -118,6 +119,16 @@ def moments(nodes: tuple[NodeTable, ...], gray: float, n: int) -> tuple[Array, A
         first += _sums(t, t.weight * z)
         second += _sums(t, t.weight * z**2)
     return first, second
+
+
+def tilted(nodes: tuple[NodeTable, ...], gray: float, s_per_Gy: float, square_per_Gy2: float, n: int) -> Array:
+    """Sums of q - 1, z q and z^2 q with q = exp(-s z - b z^2), per parent decay at each of n distances: [distance, 3]."""
+    out = np.zeros((n, 3))
+    for t in nodes:
+        z = t.energy_MeV * gray
+        q = np.exp(-s_per_Gy * z - square_per_Gy2 * z**2)
+        out += np.stack([_sums(t, t.weight * value) for value in (q - 1, z * q, z * z * q)], axis=1)
+    return out
 
 
 def _transforms(
