@@ -53,19 +53,46 @@ def test_hits_are_proportional_to_activity_and_to_cycles():
     assert two == pytest.approx(2 * one, rel=1e-8)  # nine digits are written
 
 
-def test_survival_lies_between_mean_dose_and_not_hit():
-    """exp(-alpha_H D) <= S by Jensen; S >= share not hit (times the low-LET part); equal for a vanishing alpha."""
-    report = at.run(case(alpha=0.3))
-    region = report.region("kidneys")
-    parameters = report.course.effect.parameters["kidneys"]
-    alpha_h = 0.3 * float(np.asarray(parameters.rbe).ravel()[0])
-    dose = region["absorbed_dose_Gy"]["alpha"]["mean"]
-    low = region["absorbed_dose_Gy"]["electron"]["mean"] + region["absorbed_dose_Gy"]["photon"]["mean"]
-    survival = region["cells"]["survival"]["mean"]
-    assert np.exp(-alpha_h * dose * 1.005 - 0.3 * low * 1.2) <= survival
-    assert survival >= region["cells"]["cells_not_hit"]["mean"] * np.exp(-0.3 * low * 1.2)
-    small = at.run(case(alpha=1e-4)).region("kidneys")["cells"]["survival"]["mean"]
-    assert -np.log(small) == pytest.approx(1e-4 * (alpha_h / 0.3 * dose + low), rel=0.02)
+def test_survival_is_that_of_the_rbe_until_one_hit_kills():
+    """S = exp(-RBE alpha D_alpha) x LQ of the rest below the cap; above it S is the share that no alpha hits."""
+    for alpha, capped in ((0.3, False), (10.0, True)):
+        report = at.run(case(alpha=alpha))
+        region = report.region("kidneys")
+        parameters = report.course.effect.parameters["kidneys"]
+        rbe, ratio = (float(np.asarray(x).ravel()[0]) for x in (parameters.rbe, parameters.alpha_beta_Gy))
+        high = region["absorbed_dose_Gy"]["alpha"]["mean"]
+        low = region["absorbed_dose_Gy"]["electron"]["mean"] + region["absorbed_dose_Gy"]["photon"]["mean"]
+        g = region["lea_catcheside_g"]["mean"]
+        rest = alpha * low + alpha / ratio * g * low**2
+        hits = region["cells"]["mean_hits_per_nucleus"]["mean"]
+        expected = (hits if capped else rbe * alpha * high) + rest
+        # 0.5 %: alphas that leave a finite kidney are in the hits and not in the dose
+        assert -np.log(region["cells"]["survival"]["mean"]) == pytest.approx(expected, rel=5e-3)
+
+
+def test_a_union_averages_shares_of_cells_and_not_hits():
+    """One kidney with a tenth of the uptake: half of its cells go free, and both kidneys' share says so."""
+    one = {"curve": [{"fraction": "2 %", "half_life": "50 h"}], "mass": "150 g"}
+    tenth = {"curve": [{"fraction": "0.2 %", "half_life": "50 h"}], "mass": "170 g"}
+    made = Case.from_mapping(
+        {
+            "case": "a",
+            "treatment": {"agent": "ac225-dotatate", "activity": "16 MBq"},
+            "kinetics": {
+                "agent": "lu177-dotatate",
+                "administered_activity": "7.21 GBq",
+                "regions": {"kidney_left": one, "kidney_right": tenth},
+            },
+            "daughters": "in_place",
+            "cells": {"alpha_per_Gy": 0.05},
+            "options": {"samples": 1},
+        }
+    )
+    cells = at.run(made).cells
+    for name in ("not_hit", "survival", "mean_hits"):
+        left, right, both = (float(getattr(cells[r], name)[0]) for r in ("kidney_left", "kidney_right", "kidneys"))
+        assert both == pytest.approx((150 * left + 170 * right) / 320, rel=1e-12)
+    assert float(cells["kidneys"].not_hit[0]) > 3 * np.exp(-float(cells["kidneys"].mean_hits[0]))
 
 
 def test_a_larger_nucleus_is_hit_more():

@@ -66,15 +66,11 @@ class Course:
 
 @dataclass(frozen=True, eq=False)
 class NucleusHits:
-    """Alpha hits of a nucleus over the course, and survival where the case gives a photon alpha; arrays [sample]."""
+    """Alpha hits of a nucleus over the course, the share of cells none hits, survival where asked; arrays [sample]."""
 
     mean_hits: np.ndarray
+    not_hit: np.ndarray
     survival: np.ndarray | None
-
-    @property
-    def not_hit(self) -> np.ndarray:
-        """Share of cells that no alpha hits, exp(-mean hits)."""
-        return np.asarray(np.exp(-self.mean_hits))
 
 
 @dataclass(frozen=True)
