@@ -17,7 +17,10 @@ Floats = NDArray[np.float64]
 def checked(name: str, value: ArrayLike, *, above: float | None = None, at_least: float | None = None) -> Floats:
     """The value as a float array; DomainError when it is not finite or not in its range."""
     try:
-        array = np.asarray(value, dtype=np.float64)
+        given = np.asarray(value)
+        if given.dtype.kind in "USb":  # NumPy would read "100" and True as numbers; neither carries a unit
+            raise TypeError
+        array = given.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise DomainError(f"{name} is {value!r}; it must be a number or an array of numbers.") from error
     if array.size == 0:

@@ -495,6 +495,13 @@ def oer(
                 f"{suggestion(model, known)}".rstrip()
             )
         model = known[model]
+    try:
+        np.broadcast_shapes(np.shape(let_keV_per_um), np.shape(po2_mmHg))
+    except ValueError as error:
+        raise DomainError(
+            f"let_keV_per_um has shape {np.shape(let_keV_per_um)} and po2_mmHg {np.shape(po2_mmHg)}; give one of each, or "
+            "shapes that broadcast, e.g. let[:, None] and po2."
+        ) from error
     found = model.oer(let_keV_per_um, po2_mmHg)
     return float(found) if found.ndim == 0 else found
 

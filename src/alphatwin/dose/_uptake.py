@@ -56,6 +56,8 @@ class Labelled:
     fraction: float
 
     def __post_init__(self) -> None:
+        if isinstance(self.fraction, str | bool):
+            raise DomainError(f"Labelled fraction given as {self.fraction!r}; write a number, 0.25 for 25 %.")
         if not 0 < self.fraction <= 1:
             raise DomainError(
                 f"Labelled fraction given as {self.fraction!r}; it lies above 0 and is at most 1 "

@@ -142,7 +142,12 @@ class Cluster:
 
 def _checked_places(what: str, places: str | Mapping[str, float]) -> dict[str, float]:
     """Shares by place, checked; one place alone takes all."""
-    shares = {places: 1.0} if isinstance(places, str) else {str(k): float(v) for k, v in places.items()}
+    try:
+        shares = {places: 1.0} if isinstance(places, str) else {str(k): float(v) for k, v in places.items()}
+    except (TypeError, ValueError) as error:
+        raise DomainError(
+            f"{what}: places are given as {places!r}; write a name, or shares such as {{'surface': 0.6}}."
+        ) from error
     for place, share in shares.items():
         if place not in PLACES:
             raise DomainError(
