@@ -42,7 +42,7 @@ $(UV):
 	touch $@
 
 lock: | $(UV)
-	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --group dev --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --group dev --all-extras --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf .venv results .pytest_cache .mypy_cache .ruff_cache

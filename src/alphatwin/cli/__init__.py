@@ -29,11 +29,11 @@ def main() -> None:
     """Entry point of the command ``alphatwin``."""
     _readable_output()
     if sys.argv[1:] in (["--version"], ["-V"]):  # before typer is imported: a third of the time
-        from . import __version__
+        from .. import __version__
 
         print(f"alphatwin {__version__}")
         return
-    from .errors import AlphatwinError
+    from ..errors import AlphatwinError
 
     try:
         code = _called()
@@ -130,7 +130,7 @@ def _app() -> Any:
     def root(version: bool = typer.Option(False, "--version", "-V", help="Print the version.")) -> None:
         """Targeted alpha therapy: from measured activity to dose, effect and the next cycle."""
         if version:
-            from . import __version__
+            from .. import __version__
 
             print(f"alphatwin {__version__}")
             raise typer.Exit
@@ -222,7 +222,7 @@ def _add_catalogue(app: typer.Typer) -> None:
     @app.command("schema", short_help="JSON Schema of a case, for editors.")
     def schema_command(as_json: bool = json_option) -> None:
         """Print the JSON Schema of a case file, for editors."""
-        from .case import schema
+        from ..case import schema
 
         print(json.dumps(schema(), indent=2))
 
@@ -244,8 +244,8 @@ def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 
 def _run(case_file: pathlib.Path, out: pathlib.Path, samples: int | None, seed: int | None, quiet: bool) -> None:
-    from .case import load, located
-    from .errors import AlphatwinError, OutputError
+    from ..case import load, located
+    from ..errors import AlphatwinError, OutputError
 
     case = load(case_file)
     changes = {k: v for k, v in (("samples", samples), ("seed", seed)) if v is not None}
@@ -253,8 +253,8 @@ def _run(case_file: pathlib.Path, out: pathlib.Path, samples: int | None, seed: 
         case = case.model_copy(update={"options": case.options.model_copy(update=changes)})
     with _progress(quiet) as stage:
         stage("loading the science")
-        from . import report as report_room
-        from .run import run
+        from .. import report as report_room
+        from ..run import run
 
         report_room.check_writable(out, case.case)  # before the work, not after it
         try:
@@ -274,17 +274,17 @@ def _run(case_file: pathlib.Path, out: pathlib.Path, samples: int | None, seed: 
 
 
 def _cells(case_file: pathlib.Path, out: pathlib.Path, seed: int | None, quiet: bool) -> None:
-    from .case import located
-    from .case.cells import load_cells
-    from .errors import AlphatwinError, OutputError
+    from ..case import located
+    from ..case.cells import load_cells
+    from ..errors import AlphatwinError, OutputError
 
     case = load_cells(case_file)
     if seed is not None:
         case = case.model_copy(update={"options": case.options.model_copy(update={"seed": seed})})
     with _progress(quiet) as stage:
         stage("loading the science")
-        from .report import check_writable
-        from .run.cells import run_cells
+        from ..report import check_writable
+        from ..run.cells import run_cells
 
         check_writable(out, case.case)  # before the work, not after it
         try:
@@ -312,15 +312,15 @@ def _compare(
     hypoxia: str,
     as_json: bool,
 ) -> None:
-    from .units import read_quantity
+    from ..units import read_quantity
 
     gray = read_quantity(dose, "Gy", "absorbed dose", "--dose")
     hours = read_quantity(half_life, "h", "time", "--biological-half-life") if half_life is not None else float("inf")
     with _progress(as_json) as stage:
         stage("comparing")
-        from .biology.oxygen import oxygen_pressure_mmHg
-        from .comparison import Conditions, compare
-        from .report import compare_text, write_comparison
+        from ..biology.oxygen import oxygen_pressure_mmHg
+        from ..comparison import Conditions, compare
+        from ..report import compare_text, write_comparison
 
         pressure = oxygen_pressure_mmHg(hypoxia)
         found = compare(
@@ -369,10 +369,10 @@ _PLURALS = {
 
 def _rows(kind: str) -> dict[str, str]:
     """Name -> one line about it."""
-    from . import catalog
+    from .. import catalog
 
     if kind == "nuclide":
-        from .physics import nuclide_names
+        from ..physics import nuclide_names
 
         return dict.fromkeys(nuclide_names(), "")
     if kind == "source":
@@ -381,7 +381,7 @@ def _rows(kind: str) -> dict[str, str]:
 
 
 def _list(kind: str | None, as_json: bool) -> None:
-    from .errors import CatalogError, suggestion
+    from ..errors import CatalogError, suggestion
 
     if kind is None:
         counts = {k: len(_rows(k)) for k in _KINDS}
@@ -412,9 +412,9 @@ def _columns(names: list[str]) -> None:
 
 def _find(name: str) -> tuple[str, Any]:
     """Kind and entry of a name, whatever its kind."""
-    from . import catalog
-    from .errors import CatalogError, suggestion
-    from .physics import nuclide_names
+    from .. import catalog
+    from ..errors import CatalogError, suggestion
+    from ..physics import nuclide_names
 
     known: dict[str, tuple[str, str]] = {}
     for kind in catalog.KINDS:
@@ -425,7 +425,7 @@ def _find(name: str) -> tuple[str, Any]:
     if name.casefold() in known:
         kind, key = known[name.casefold()]
         if kind == "nuclide":
-            from .physics import nuclide
+            from ..physics import nuclide
 
             return kind, nuclide(key)
         return kind, catalog.entries(kind)[key]
@@ -437,7 +437,7 @@ def _find(name: str) -> tuple[str, Any]:
 
 def _show(name: str, as_json: bool) -> None:
     if name == "example":
-        from . import catalog
+        from .. import catalog
 
         print(catalog.path("example.yaml").read_text(encoding="utf-8"), end="")
         return
@@ -459,7 +459,7 @@ def _show(name: str, as_json: bool) -> None:
 
 def _nuclide_summary(nuclide: Any) -> dict[str, Any]:
     """A nuclide as plain values: half-life, decay, and its mean energy per decay by radiation."""
-    from .physics import RADIATIONS
+    from ..physics import RADIATIONS
 
     hours = float(nuclide.half_life_h)
     energies = {r: float(nuclide.energy_MeV(r)) for r in RADIATIONS}
@@ -544,7 +544,7 @@ def _cited_line(value: dict[str, Any]) -> str:
 
 
 def _cite(result: pathlib.Path | None, as_json: bool) -> None:
-    from . import __version__, catalog
+    from .. import __version__, catalog
 
     keys = _keys_of(result) if result is not None else []
     texts = {key: catalog.source(key).text for key in keys}
@@ -565,7 +565,7 @@ def _cite(result: pathlib.Path | None, as_json: bool) -> None:
 
 def _keys_of(result: pathlib.Path) -> list[str]:
     """The sources that a result names in its summary.json."""
-    from .errors import OutputError
+    from ..errors import OutputError
 
     file = result / "summary.json" if result.is_dir() else result
     if not file.is_file():
@@ -580,7 +580,7 @@ def _keys_of(result: pathlib.Path) -> list[str]:
 def _validate(select: str | None, as_json: bool) -> None:
     with _progress(as_json) as stage:
         stage("comparing with published values")
-        from .validation import as_text, validate
+        from ..validation import as_text, validate
 
         rows = validate(select)
     if as_json:

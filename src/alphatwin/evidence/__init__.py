@@ -1,0 +1,1 @@
+"""What is known: every study the field rests on, with its conflicts, and honest synthesis."""
