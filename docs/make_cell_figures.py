@@ -1,170 +1,200 @@
-"""Make the pictures of docs/cells.md again: ``python docs/make_cell_figures.py`` (plain SVG, no plotting library)."""
+"""Make the pictures of docs/cells.md and docs/cell-s-values.md again: ``python docs/make_cell_figures.py``."""
 
 from __future__ import annotations
 
-import math
 import pathlib
-from dataclasses import dataclass, field
 
+import matplotlib as mpl
 import numpy as np
 
-from alphatwin.physics.matter import medium
+mpl.use("svg")
+from matplotlib import pyplot as plt
+
+import alphatwin as at
+from alphatwin.transport.cells import CellShape, cell_s_values, shaped_cell_s_values
 from alphatwin.transport.hits import specific_energy
 
-WIDTH, HEIGHT = 620, 380
-LEFT, RIGHT, TOP, BOTTOM = 62, 16, 34, 46
-COLOURS = ("#1b4f8f", "#c2410c", "#15803d", "#7e22ce", "#525252")
+BLUE, ORANGE, GREEN, SKY, RED, GREY = (
+    "#0072b2", "#e69f00", "#009e73", "#56b4e9", "#d55e00", "#555555",
+)  # fmt: skip
+STYLE = {
+    "svg.fonttype": "none", "svg.hashsalt": "alphatwin", "font.size": 10, "axes.grid": True, "grid.color": "#dddddd",
+    "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
+    "font.family": "sans-serif", "axes.titlesize": 11, "axes.titlelocation": "left", "lines.linewidth": 1.8,
+}  # fmt: skip
 
 
-@dataclass
-class Figure:
-    title: str
-    x_label: str
-    y_label: str
-    x: tuple[float, float]
-    y: tuple[float, float]
-    log_y: bool = False
-    parts: list[str] = field(default_factory=list)
-    names: list[tuple[str, str, str]] = field(default_factory=list)
+def picture(title, x_label, y_label, columns=1, size=(6.6, 4.0)):
+    figure, axes = plt.subplots(1, columns, figsize=size, layout="constrained", squeeze=False)
+    for one in axes[0]:
+        one.set(xlabel=x_label, ylabel=y_label)
+    axes[0][0].set_title(title)
+    return figure, axes[0]
 
-    def place(self, x, y):
-        low, high = self.y
-        part = (math.log(y / low) / math.log(high / low)) if self.log_y else (y - low) / (high - low)
-        across = (x - self.x[0]) / (self.x[1] - self.x[0])
-        return (
-            LEFT + across * (WIDTH - LEFT - RIGHT),
-            HEIGHT - BOTTOM - part * (HEIGHT - TOP - BOTTOM),
-        )
 
-    def line(self, x, y, name, colour, dash=""):
-        low = self.y[0]
-        shown = [(a, b) for a, b in zip(x, y, strict=True) if b > low or not self.log_y]
-        points = " ".join("{:.1f},{:.1f}".format(*self.place(a, min(max(b, low), self.y[1]))) for a, b in shown)
-        style = f' stroke-dasharray="{dash}"' if dash else ""
-        self.parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.8"{style} points="{points}"/>')
-        self.names.append((name, colour, dash))
+def save(figure, folder, name):
+    figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
+    plt.close(figure)
 
-    def text(self, x, y, words, anchor="start", size=12, turn=""):
-        words = words.replace("&", "&amp;").replace("<", "&lt;")
-        self.parts.append(
-            f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}"{turn}>{words}</text>'
-        )
 
-    def ticks(self):
-        for value in np.linspace(*self.x, 6):
-            x, y = self.place(value, self.y[0])
-            self.parts.append(f'<path d="M{x:.1f} {y:.1f}v5" stroke="#444"/>')
-            self.text(x, y + 18, f"{value:.3g}", "middle", 11)
-        if self.log_y:
-            values = 10.0 ** np.arange(math.ceil(math.log10(self.y[0])), math.log10(self.y[1]) + 0.01)
-        else:
-            values = np.linspace(*self.y, 6)
-        for value in values:
-            x, y = self.place(self.x[0], value)
-            self.parts.append(f'<path d="M{x:.1f} {y:.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
-            self.text(x - 6, y + 4, f"{value:.3g}", "end", 11)
-
-    def write(self, file):
-        curves, self.parts = self.parts, []
-        self.ticks()
-        self.parts += curves
-        self.text(LEFT, 20, self.title, size=14)
-        self.text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, self.x_label, "middle")
-        turn = f' transform="rotate(-90 16 {HEIGHT / 2:.0f})"'
-        self.text(16, HEIGHT / 2, self.y_label, "middle", 12, turn)
-        for i, (name, colour, dash) in enumerate(self.names):
-            y = TOP + 16 + 17 * i
-            style = f' stroke-dasharray="{dash}"' if dash else ""
-            self.parts.append(f'<path d="M{WIDTH - 232} {y - 4}h24" stroke="{colour}" stroke-width="2"{style}/>')
-            self.text(WIDTH - 202, y, name)
-        body = "\n".join(self.parts)
-        file.write_text(
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif">\n'
-            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>\n{body}\n</svg>\n',
-            encoding="utf-8",
-        )
+# --- cells.md --------------------------------------------------------------------------------------------------------
 
 
 def bragg(folder):
     """Why the residual range matters: energy against what is left of the range."""
-    water = medium("water")
-    figure = Figure(
-        "Alphas in water: a crossing costs more near the end", "range left (um)", "keV/um", (0, 100), (0, 250)
-    )
-    for name, energy, colour in (("Po-212, 8.78 MeV", 8.785, COLOURS[0]), ("Po-210, 5.30 MeV", 5.304, COLOURS[1])):
+    water = at.medium("water")
+    figure, (axes,) = picture("Alphas in water: a crossing costs more near the end", "range left (um)", "LET (keV/um)")
+    for name, energy, colour, style in (("212Po, 8.78 MeV", 8.785, BLUE, "-"), ("210Po, 5.30 MeV", 5.304, RED, "--")):
         r = np.linspace(0.3, water.csda_range_um("alpha", energy), 400)
         e = np.clip(water.energy_after("alpha", r), 2e-3, None)
-        figure.line(r, water.let_keV_per_um("alpha", e), name, colour, "" if energy > 6 else "7 4")
-    figure.write(folder / "cells-bragg.svg")
+        axes.plot(r, water.let_keV_per_um("alpha", e), style, color=colour, label=name)
+    axes.set(xlim=(0, 100), ylim=(0, 250))
+    axes.annotate("travel", (20, 30), (60, 30), va="center", arrowprops={"arrowstyle": "->", "color": GREY}, color=GREY)
+    axes.legend()
+    save(figure, folder, "cells-bragg")
 
 
 def single_events(folder):
-    figure = Figure(
-        "One 210Po alpha: f1(z) in a nucleus (4 um) of a cell (5 um)",
-        "specific energy z (Gy)",
-        "f1(z) (1/Gy)",
-        (0, 0.6),
-        (0, 6),
+    figure, (axes,) = picture(
+        "One 210Po alpha: f1(z) in a nucleus (4 um) of a cell (5 um)", "specific energy z (Gy)", "f1(z) (1/Gy)"
     )
-    z = np.linspace(0, 0.6, 500)
-    for source, colour in zip(("nucleus", "cytoplasm", "surface"), COLOURS, strict=False):
+    z = np.linspace(0, 0.5, 500)
+    for source, colour, style in zip(
+        ("nucleus", "cytoplasm", "surface"), (BLUE, ORANGE, GREEN), ("-", "--", "-."), strict=True
+    ):
         result = specific_energy("Po-210", cell_radius_um=5, nucleus_radius_um=4, source=source)
-        name = f"{source}: {100 * result.hit_probability:.0f} % hit, zF {result.z_frequency_mean_Gy:.2f} Gy"
-        figure.line(z, result.single_event_pdf(z), name, colour)
-    figure.write(folder / "cells-single-event.svg")
+        name = f"{source}: {100 * result.hit_probability:.0f} % hit, z_F {result.z_frequency_mean_Gy:.2f} Gy"
+        axes.plot(z, result.single_event_pdf(z), style, color=colour, label=name)
+    axes.set(xlim=(0, 0.5), ylim=(0, 6))
+    axes.legend(loc="upper right")
+    save(figure, folder, "cells-single-event")
 
 
 def many_events(folder):
-    figure = Figure(
-        "225Ac on the surface, chain in place: f(z) of many events",
-        "specific energy z (Gy)",
-        "f(z) (1/Gy)",
-        (0, 8),
-        (0, 2.5),
+    figure, (axes,) = picture(
+        "225Ac on the surface, chain in place: f(z) of many events", "specific energy z (Gy)", "f(z) (1/Gy)"
     )
     z = np.linspace(0, 8, 900)
-    for decays, colour in zip((3, 10, 30, 60), COLOURS, strict=False):
+    for decays, colour, style in zip((3, 10, 30, 60), (BLUE, ORANGE, GREEN, RED), ("-", "--", "-.", ":"), strict=True):
         result = specific_energy("Ac-225", cell_radius_um=7, nucleus_radius_um=5, decays=decays)
-        figure.line(z, result.pdf(z), f"{decays} decays: {100 * result.zero_hit_probability:.2g} % not hit", colour)
-    figure.write(folder / "cells-many-events.svg")
+        missed = f"{100 * result.zero_hit_probability:.2g} % not hit" if decays < 30 else "all hit"
+        axes.plot(z, result.pdf(z), style, color=colour, label=f"{decays} decays, {missed}")
+    axes.set(xlim=(0, 8), ylim=(0, 3))
+    axes.legend()
+    save(figure, folder, "cells-many-events")
 
 
 def survival(folder):
-    figure = Figure(
-        "Survival, 225Ac on the surface (alpha 1.5/Gy, beta 0.05/Gy2)",
-        "mean dose (Gy)",
-        "survival",
-        (0, 10),
-        (1e-5, 1),
-        True,
+    figure, (axes,) = picture(
+        "Survival, 225Ac on the surface (alpha 1.5/Gy, beta 0.05/Gy2)", "mean dose (Gy)", "survival"
     )
+    cell = {"cell_radius_um": 7, "nucleus_radius_um": 5}
     doses = np.linspace(0.02, 10, 80)
-    for name, options, colour in (
-        ("exact, decays independent", {}, COLOURS[0]),
-        ("exact, four alphas of an atom", {"events": "atom"}, COLOURS[2]),
+    per_decay = specific_energy("Ac-225", **cell).mean_dose_Gy
+    for name, options, colour, style in (
+        ("exact, four alphas of an atom together", {"events": "atom"}, GREEN, "-."),
+        ("exact, decays independent", {}, BLUE, "-"),
     ):
-        per_decay = specific_energy("Ac-225", cell_radius_um=7, nucleus_radius_um=5).mean_dose_Gy
-        values = [
-            specific_energy("Ac-225", cell_radius_um=7, nucleus_radius_um=5, decays=d / per_decay, **options).survival(
-                1.5, 0.05
-            )
-            for d in doses
-        ]
-        figure.line(doses, values, name, colour)
-    figure.line(doses, np.exp(-1.5 * doses - 0.05 * doses**2), "from the mean dose", COLOURS[1], "6 4")
-    zero = [
-        specific_energy("Ac-225", cell_radius_um=7, nucleus_radius_um=5, decays=d / per_decay).zero_hit_probability
-        for d in doses
-    ]
-    figure.line(doses, zero, "not hit at all", COLOURS[4], "2 3")
-    figure.write(folder / "cells-survival.svg")
+        values = [specific_energy("Ac-225", **cell, decays=d / per_decay, **options).survival(1.5, 0.05) for d in doses]
+        axes.plot(doses, values, style, color=colour, label=name)
+    axes.plot(doses, np.exp(-1.5 * doses - 0.05 * doses**2), "--", color=RED, label="from the mean dose")
+    zero = [specific_energy("Ac-225", **cell, decays=d / per_decay).zero_hit_probability for d in doses]
+    axes.plot(doses, zero, ":", color=GREY, label="not hit at all")
+    axes.set(xlim=(0, 10), ylim=(1e-5, 1), yscale="log")
+    axes.legend(loc="upper right")
+    save(figure, folder, "cells-survival")
+
+
+# --- cell-s-values.md ------------------------------------------------------------------------------------------------
+
+
+def per_parent(name, rc, rn, target, source, members=None):
+    """Gy per decay of the parent, chain in equilibrium, without recoils."""
+    s = cell_s_values(name, rc, rn)
+    part = (s * s.decays_per_parent).sel(target=target, source=source, radiation=["alpha", "electron", "photon"])
+    return float((part if members is None else part.sel(nuclide=members)).sum())
+
+
+def s_radius(folder):
+    """S against the radius of the cell: alphas and betas, inside and from the surface."""
+    figure, axes = picture(
+        "S(nucleus <- nucleus)", "radius of the cell (um); nucleus 0.8 of it", "S (Gy per decay)", 2, (8.4, 4.2)
+    )
+    axes[1].set_title("S(nucleus <- surface of the cell)")
+    radii = np.geomspace(2, 100, 40)
+    shown = (
+        ("225Ac + daughters", "Ac-225", None, BLUE, "-"), ("211At + 211Po", "At-211", ["At-211", "Po-211"], SKY, "--"),
+        ("212Pb + daughters", "Pb-212", None, GREEN, "-."), ("177Lu", "Lu-177", None, RED, "-"),
+        ("90Y", "Y-90", None, ORANGE, "--"),
+    )  # fmt: skip
+    for ax, source in zip(axes, ("nucleus", "surface"), strict=True):
+        for label, name, members, colour, style in shown:
+            s = [per_parent(name, r, 0.8 * r, "nucleus", source, members) for r in radii]
+            ax.plot(radii, s, style, color=colour, label=label)
+        ax.set(xscale="log", yscale="log", ylim=(1e-7, 1e3))
+        ax.set_xticks([2, 5, 10, 20, 50, 100], labels=["2", "5", "10", "20", "50", "100"])
+        ax.minorticks_off()
+    axes[1].legend(loc="upper right")
+    save(figure, folder, "cell-s-radius")
+
+
+def s_chain(folder):
+    """Who gives the dose: members and radiations of 225Ac, per decay of the parent."""
+    s = cell_s_values("Ac-225", 7.0, 5.0)
+    part = (s * s.decays_per_parent).sel(target="nucleus")
+    figure, axes = picture(
+        "225Ac on the surface: who gives the dose", "mGy to the nucleus per decay of 225Ac", "", 2, (8.4, 3.6)
+    )
+    axes[1].set_title("225Ac in the nucleus")
+    names = [str(n) for n in part.nuclide.values]
+    for ax, source in zip(axes, ("surface", "nucleus"), strict=True):
+        left = np.zeros(len(names))
+        for radiation, colour in (("alpha", BLUE), ("recoil", SKY), ("electron", ORANGE), ("photon", RED)):
+            value = part.sel(source=source, radiation=radiation).values * 1e3
+            ax.barh(names, value, left=left, color=colour, label=radiation)
+            left += value
+        ax.invert_yaxis()
+        ax.grid(axis="y", visible=False)
+        ax.set_xlim(0, left.max() * 1.25)
+        for i, total in enumerate(left):
+            ax.text(total + 0.01 * left.max(), i, f"{total:.3g}", va="center", fontsize=8)
+    axes[1].legend(loc="lower right")
+    save(figure, folder, "cell-s-chain")
+
+
+def s_monte_carlo(folder):
+    """Exact engine against Monte Carlo: every pair of source and target, alphas and electrons, own cell and neighbours."""
+    figure, axes = picture(
+        "221Fr in a cell of 7 um, nucleus 5 um: alphas", "", "(Monte Carlo - exact) / standard error", 2, (8.4, 3.8)
+    )
+    axes[1].set_title("its electrons")
+    for distance, colour, mark in ((0.0, BLUE, "o"), (14.0, ORANGE, "s"), (25.0, GREEN, "^")):
+        exact = cell_s_values("Ac-225", 7.0, 5.0, distance_um=distance)
+        made = shaped_cell_s_values(
+            "Ac-225", CellShape.sphere(7.0, 5.0), neighbour_um=(0.0, 0.0, distance), histories=2_000_000
+        )
+        for ax, radiation in zip(axes, ("alpha", "electron"), strict=True):
+            pick = {"nuclide": "Fr-221", "radiation": radiation}
+            off = ((made.s - exact) / made.standard_error).sel(pick)
+            worst = float((abs(made.s / exact - 1)).sel(pick).max())
+            ax.plot(np.arange(off.size) + {0.0: -0.2, 14.0: 0, 25.0: 0.2}[distance], off.values.ravel(), mark,
+                    color=colour, markersize=5, label=f"{f'{distance:g} um apart' if distance else 'own cell'} (within {100 * worst:.1g} %)")  # fmt: skip
+    pairs = [f"{t[0].upper() if t != 'cytoplasm' else 'Cy'}<-{r[0].upper() if r != 'cytoplasm' else 'Cy'}"
+             for t in exact.target.values for r in exact.source.values]  # fmt: skip
+    for ax in axes:
+        ax.axhspan(-2, 2, color="#eeeeee", zorder=0)
+        ax.set(ylim=(-4, 6.5))
+        ax.set_xticks(range(len(pairs)), labels=pairs, rotation=60, fontsize=8)
+        ax.legend(loc="upper right", ncols=1, fontsize=8)
+    save(figure, folder, "cell-s-monte-carlo")
 
 
 def main():
     folder = pathlib.Path(__file__).parent / "images"
     folder.mkdir(exist_ok=True)
-    for picture in (bragg, single_events, many_events, survival):
-        picture(folder)
+    with mpl.rc_context(STYLE):
+        for draw in (bragg, single_events, many_events, survival, s_radius, s_chain, s_monte_carlo):
+            draw(folder)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "AlphatwinError": "errors",
+    "BystanderSignal": "biology.bystander",
     "Case": "case",
     "CellShape": "transport.cells",
     "Cluster": "dose.cells",
@@ -25,6 +26,7 @@ _HOME = {
     "Dose": "dose",
     "Draws": "draws",
     "Effect": "biology",
+    "ImageUptake": "dose.cells",
     "Kinetics": "kinetics",
     "Labelled": "dose.cells",
     "LinearQuadratic": "biology.models",
@@ -76,6 +78,7 @@ __all__ = sorted([*_HOME, "__version__"])
 
 if TYPE_CHECKING:
     from .biology import Effect, bed, eqd2, lea_catcheside
+    from .biology.bystander import BystanderSignal
     from .biology.cells import survival
     from .biology.damage import dsb_yield, ssb_yield
     from .biology.models import LinearQuadratic
@@ -87,6 +90,7 @@ if TYPE_CHECKING:
     from .dose import Dose, absorbed_dose
     from .dose.cells import (
         Cluster,
+        ImageUptake,
         Labelled,
         Lognormal,
         ReceptorHistogram,

@@ -98,6 +98,51 @@ def test_other_shapes(alphatwin, case, tmp_path, shape):
     assert alphatwin("cells", file, "-o", tmp_path, "-q").code == 0
 
 
+def test_daughters_in_the_medium_a_signal_and_an_image(alphatwin, case, tmp_path):
+    np.save(tmp_path / "uptake.npy", np.tile(np.arange(1.0, 121.0), (120, 1)))
+    file = case(
+        ("place: surface", "place: surface\n  daughters: {Bi-213: {surface: 30 %, medium: 50 %}}"),
+        ("{model: lognormal, cv: 60 %}", "{model: image, image: uptake.npy, pixel: 1 um}"),
+        ("beta_per_Gy2: 0.03}", "beta_per_Gy2: 0.03, repair_half_time: 1.5 h}"),
+        ("compare: {nuclides: [Lu-177]}", "bystander: {reach: 80 um, half_effect_per_um: 0.005, largest_effect: 30 %}"),
+    )
+    said = alphatwin("cells", file, "-o", tmp_path)
+    assert (said.code, said.err) == (0, "")
+    assert "dose from between the cells" in said.out
+    assert "without the bystander signal" in said.out
+    assert "what-if" in said.out
+    assert all(len(line) <= WIDTH for line in said.out.splitlines()[:-1])
+    summary = json.loads((tmp_path / "a-ball" / "summary.json").read_text(encoding="utf-8"))
+    (one,) = summary["emitters"]
+    assert 0 < one["mean_medium_dose_Gy"] < one["mean_dose_Gy"]
+    assert one["surviving_fraction"] < one["surviving_fraction_without_signal"]
+    assert one["lost_share_of_decays"]["Po-213"] == pytest.approx(0.2)
+    assert 0 < one["g"] < 0.05  # 10 days against 1.5 h
+    data = open_result(tmp_path / "a-ball")
+    x, decays = data["position"].values[:, 0], data["decays"].values
+    living = data["alive"].values.astype(bool)
+    assert np.corrcoef(x[living], decays[living])[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("ending", ["csv", "png", "tif"])
+def test_images_of_other_kinds(alphatwin, case, tmp_path, ending):
+    image = np.full((100, 100), 50, dtype=np.uint8)
+    if ending == "csv":
+        np.savetxt(tmp_path / "im.csv", image, delimiter=",", fmt="%d")
+    else:
+        pillow = pytest.importorskip("PIL.Image")
+        pillow.fromarray(image).save(tmp_path / f"im.{ending}")
+        pillow.fromarray(np.stack([image] * 3, axis=-1)).save(tmp_path / f"colour.{ending}")
+    change = ("{model: lognormal, cv: 60 %}", f"{{model: image, image: im.{ending}, pixel: 1 um}}")
+    quick = ("compare: {nuclides: [Lu-177]}\n", "")
+    assert alphatwin("cells", case(change, quick), "-o", tmp_path, "-q").code == 0
+    if ending != "csv":
+        change = (change[0], change[1].replace("im.", "colour."))
+        said = alphatwin("cells", case(change, quick), "-o", tmp_path, "-q")
+        assert said.code == 2
+        assert "one grey channel" in said.err
+
+
 REFUSALS = [
     ([("nucleus_radius: 4 um", "nucleus_radius: 6 um")], ["line 3", "cells.nucleus_radius", "smaller than the cell"]),
     ([("radius: 5 um,", "radius: 5,")], ["line 3", "cells.radius", "no unit"]),
@@ -114,8 +159,16 @@ REFUSALS = [
     ([("model: lognormal, cv: 60 %", "model: receptors, receptors: [1, 2], cells: [1]")], ["uptake.receptors", "pairs"]),
     ([("place: surface", "place: membrane")], ["line 7", "source.place", "surface, cytoplasm"]),
     ([("place: surface", "place: {surface: 80 %, nucleus: 40 %}")], ["line 7", "120 %"]),
-    ([("nuclide: Ac-225", "nuclide: Ac225")], ["line 4", "Ac-225"]),
-    ([("place: surface", "place: surface\n  daughters: {Bi-214: {surface: 20 %}}")], ["Bi-214", "Bi-213"]),
+    ([("nuclide: Ac-225", "nuclide: Ac225")], ["line 6", "source.nuclide", "Ac-225"]),
+    ([("place: surface", "place: surface\n  daughters: {Bi-214: {surface: 20 %}}")], ["line 8", "source.daughters", "Bi-214", "Bi-213"]),
+    ([("model: lognormal, cv: 60 %", "model: image, image: none.png, pixel: 1 um")], ["line 9", "uptake.image", "no such file"]),
+    ([("model: lognormal, cv: 60 %", "model: image, image: ball.yaml, pixel: 1 um")], ["uptake.image", ".npy, .csv, .png"]),
+    ([("model: lognormal, cv: 60 %", "model: image, image: ../x.npy, pixel: 1 um")], ["uptake.image", "folder"]),
+    ([("model: lognormal, cv: 60 %", "model: image, pixel: 1 um")], ["line 9", "uptake.image", "needs it"]),
+    ([("oxygen: {rim_pressure: 7 %}", "bystander: {reach: 100 um, half_effect_per_um: 0.001}")], ["line 11", "bystander.largest_effect"]),
+    ([("oxygen: {rim_pressure: 7 %}", "bystander: {reach: 100, half_effect_per_um: 0.001, largest_effect: 10 %}")], ["bystander.reach", "no unit"]),
+    ([("{radius: 45 um, necrotic_radius: 12 um}", "{shape: monolayer, cells: 50}"), ("oxygen: {rim_pressure: 7 %}\n", ""), ("place: surface", "place: medium")],
+     ["line 7", "source.place", "spheroid"]),
     ([("decays_per_cell: 3", "decays_per_cell: -3")], ["line 8", "above 0"]),
     ([("decays_per_cell: 3", "mean_dose: 3 Sv")], ["line 8", "sievert"]),
     ([("decays_per_cell: 3", "decays_per_cell: 3\n  mean_dose: 3 Gy")], ["one of the two"]),
@@ -140,6 +193,14 @@ def test_refusals_name_the_place(alphatwin, case, tmp_path, changes, told):
     for part in ("ball.yaml", *told):
         assert part in said.err, said.err
     assert not (tmp_path / "out").exists()
+
+
+def test_an_empty_file_is_told_of_an_example_of_cells(alphatwin, tmp_path):
+    (tmp_path / "empty.yaml").write_text("", encoding="utf-8")
+    said = alphatwin("cells", tmp_path / "empty.yaml")
+    assert said.code == 2
+    assert "examples/spheroid-225ac.yaml" in said.err
+    assert "show example" not in said.err
 
 
 def test_a_case_of_a_patient_is_no_case_of_cells(alphatwin, tmp_path):

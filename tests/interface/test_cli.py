@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import importlib
 import json
 import os
 import pathlib
@@ -308,7 +309,9 @@ def test_a_read_only_place_is_refused_before_the_work(alphatwin, case, tmp_path,
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(tempfile, "TemporaryDirectory", refused)
-    monkeypatch.setattr("alphatwin.run.run", lambda *a, **k: pytest.fail("worked for nothing"))
+    monkeypatch.setattr(
+        importlib.import_module("alphatwin.run"), "run", lambda *a, **k: pytest.fail("worked for nothing")
+    )
     assert "permission denied" in one_message(alphatwin("run", case, "-o", tmp_path))
 
 
@@ -470,7 +473,7 @@ def test_a_defect_of_ours_does_not_tell_who_the_patient_is(case, tmp_path, monke
     def broken(*args, **kwargs):
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr("alphatwin.run.run", broken)
+    monkeypatch.setattr(importlib.import_module("alphatwin.run"), "run", broken)
     monkeypatch.setattr(sys, "argv", ["alphatwin", "run", str(case), "-o", str(tmp_path)])
     with pytest.raises(RuntimeError) as caught:
         main()

@@ -6,6 +6,7 @@ import json
 import math
 import re
 
+import numpy as np
 import pytest
 
 import alphatwin as at
@@ -108,6 +109,45 @@ def test_alphas_differ_from_betas_as_they_must(five):
     assert five.value("daughters", "Lu-177") == "none"
 
 
+def test_crossfire_by_labelled_fraction_is_the_mean_over_random_labels():
+    from alphatwin.comparison.rows import _by_label
+    from alphatwin.dose.cells import Labelled, cluster_dose, spheroid
+
+    ball = {"decays_per_cell": 1.0, "radius_um": 50.0}
+    dose = cluster_dose(spheroid("At-211", **ball)).dose
+    own, cross = (float(dose.sel(origin=o).sum("radiation").mean()) for o in ("self", "cross"))
+    theirs = []
+    for seed in range(30):
+        these = spheroid("At-211", **ball, uptake=Labelled(0.1), seed=seed)
+        found, carries = cluster_dose(these), these.decays > 0
+        cross_dose = found.dose.sel(origin="cross").sum("radiation").values
+        theirs.append([cross_dose[carries].mean(), found.total_Gy[carries].mean(), found.total_Gy[~carries].mean()])
+    crossed, labelled, without = np.mean(theirs, axis=0)
+    share, ratio = _by_label(own, cross, 515, 52 / 515)
+    assert crossed / labelled == pytest.approx(share, rel=0.03)  # 30 draws of 52 cells
+    assert without / labelled == pytest.approx(ratio, rel=0.03)
+    assert _by_label(own, cross, 515, 1 / 515)[0] == pytest.approx(0.0, abs=1e-12)  # one labelled cell: no other
+
+
+def test_rows_that_were_asked_for(five):
+    for name in ("At-211", "Lu-177"):
+        assert five.value("crossfire_labelled_1", name) < five.value("crossfire_labelled_50", name)
+        assert five.value("ssb_per_track", name) > five.value("dsb_per_track", name)
+        assert five.value("oer_air", name) <= five.value("oer_normal", name) < five.value("oer_hypoxic", name)
+        assert five.value("sf_hypoxic", name) > five.value("sf_dose", name)
+    assert five.value("ssb_per_Gy", "At-211") < five.value("ssb_per_Gy", "Lu-177")  # two strand ends go into each DSB
+    assert not five.row("ssb_per_Gy").verified
+    assert five.value("retained", "At-211") is None  # nothing in the catalogue: nothing claimed
+    assert five.value("electron_highest", "At-211") < 0.1  # lines above 1 %, no rare conversion electron
+    assert five.value("electron_highest", "Y-90") == pytest.approx(2.27, abs=0.02)
+
+
+def test_progeny_of_a_member_that_outlives_the_treatment_is_left_out():
+    """214Po: its daughter 210Pb lives 22 years, so the alpha of 210Po comes later; one alpha counts."""
+    polonium = compare(["Po-214"], Conditions(cluster_radii_um=(10.0,)))
+    assert polonium.value("alphas", "Po-214") == pytest.approx(1.0, abs=1e-3)
+
+
 def test_dose_and_decays_are_two_sides_of_one_s_value(five):
     for name in FIVE:
         per_decay = five.value("gray_per_decay", name)
@@ -144,7 +184,7 @@ def test_the_page_is_whole_and_fetches_nothing(five):
         assert row.label.replace("<", "&lt;") in body
     for key in five.sources:
         assert f"[{key}]" in body
-    assert body.count("Plotly.newPlot") == 4
+    assert body.count("Plotly.newPlot") == 6
 
 
 def test_writing_leaves_nothing_behind_when_it_fails(five, tmp_path):

@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.optimize import brentq
+from scipy.spatial import cKDTree
 
 from alphatwin.physics import medium, nuclide
 from alphatwin.units import JOULE_PER_MEV
@@ -89,3 +90,34 @@ def log_survival_on_a_contour(hits, single, alpha, beta):
     values = kappa(alpha + 2 * np.sqrt(beta) * y - 1j * w * np.sqrt(2 * beta)) - 0.5 * w**2 - 1j * w * np.sqrt(2) * y
     top = values.real.max()
     return y**2 + top + np.log(np.trapezoid(np.exp(values - top).real, w) / np.sqrt(2 * np.pi))
+
+
+def medium_energies(positions, target, name, per_um3, ball, cell, nucleus, realisations, rng):
+    """Sum of z (Gy) and number of hits in one nucleus by decays anywhere in a ball but in no cell, every start drawn."""
+    table = nuclide(name).emissions("alpha")
+    water = medium("water")
+    z, hits = np.zeros(realisations), np.zeros(realisations)
+    mass_kg = 4 / 3 * np.pi * nucleus**3 * 1e-15
+    for energy, number in zip(table["energy_MeV"], table["yield_per_decay"], strict=True):
+        far = float(water.csda_range_um("alpha", energy))
+        edge = far + nucleus
+        count = rng.poisson(per_um3 * number * (2 * edge) ** 3 * realisations)
+        start, run = (2 * rng.random((count, 3)) - 1) * edge, rng.integers(realisations, size=count)
+        near = (start**2).sum(1) < edge**2
+        start, run = start[near], run[near]
+        place = start + positions[target]
+        free = ((place**2).sum(1) < ball**2) & (cKDTree(positions).query(place)[0] > cell)
+        start, run = start[free], run[free]
+        way = rng.normal(size=start.shape)
+        way /= np.linalg.norm(way, axis=1)[:, None]
+        along = (start * way).sum(1)
+        under = along**2 - (start**2).sum(1) + nucleus**2
+        meets = (under > 0) & (along < 0)
+        half = np.sqrt(under[meets])
+        enter, leave, run = -along[meets] - half, -along[meets] + half, run[meets]
+        arrives = enter < far
+        enter, leave, run = enter[arrives], leave[arrives], run[arrives]
+        kept = [np.asarray(water.energy_after("alpha", np.maximum(far - path, 0.0))) for path in (enter, leave)]
+        z += np.bincount(run, (kept[0] - kept[1]) * JOULE_PER_MEV / mass_kg, realisations)
+        hits += np.bincount(run, minlength=realisations)
+    return z, hits

@@ -63,7 +63,7 @@ def deposits(material, energy_MeV, source, cell, nucleus, target, n, seed, dista
     def in_ball(radius):
         enter, leave = inside(start, way, radius)
         given = energy_left(material, energy_MeV, enter) - energy_left(material, energy_MeV, leave)
-        return given, (leave > enter) & (enter < reach)
+        return given, (leave > enter + 1e-9) & (enter < reach)  # off its own surface a track has no path, only rounding
 
     if target == "nucleus":
         energy, hit = in_ball(nucleus)

@@ -205,6 +205,28 @@ def test_hit_survival_sums_over_every_number_of_hits(alpha, beta, hits):
     assert ours == pytest.approx(exact, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("hits", "alpha", "beta", "g"),
+    [
+        (100.0, 0.1, 0.1, 1.0),
+        (100.0, 0.1, 0.5, 1.0),
+        (400.0, 0.1, 0.1, 1.0),
+        (30.0, 0.0, 5.0, 1.0),
+        (100.0, 0.1, 0.5, 0.3),
+        (12.0, 0.3, 0.2, 0.0),
+    ],
+)
+def test_hit_survival_holds_far_beyond_the_reach_of_nodes_about_zero(hits, alpha, beta, g):
+    """sqrt(2 beta) z up to 45, and G that spares what one track does alone: against the sum over numbers of hits."""
+    k = np.arange(3000)
+    z = 0.25 * k
+    log_p = -hits + k * math.log(hits) - np.array([math.lgamma(i + 1) for i in k])
+    exponent = log_p - alpha * z - g * beta * z**2 - (1 - g) * beta * k * 0.25**2
+    exact = np.exp(exponent - exponent.max()).sum() * math.exp(exponent.max())
+    ours = hit_survival(LinearQuadratic(alpha, beta, g), [hits, 0.0, hits], lambda s: np.exp(-0.25 * s))
+    np.testing.assert_allclose(ours, [exact, 1.0, exact], rtol=1e-8)
+
+
 def test_hit_survival_of_the_z0_model_is_closed():
     laplace = lambda s: 1 / (1 + 0.2 * s)  # noqa: E731  (exponential spectrum of mean 0.2 Gy)
     assert float(hit_survival(SingleHit(0.4), 3.0, laplace)) == pytest.approx(math.exp(-3 * (1 - 1 / 1.5)))

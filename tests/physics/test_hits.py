@@ -115,6 +115,42 @@ def test_delta_rays_keep_the_dose(diameter):
     assert z.z_frequency_mean_Gy < gray(float(weight @ energy) / weight.sum(), diameter / 2)
 
 
+@pytest.mark.parametrize(
+    ("cell", "nucleus", "target"), [(0.6, 0.5, "nucleus"), (3.0, 0.5, "nucleus"), (0.8, 0.5, "cell")]
+)
+def test_delta_rays_of_uniform_activity_give_energy_per_mass(cell, nucleus, target):
+    """What leaves a small site comes back from around it: source in cell and medium alike, energy x volume share."""
+    radius = nucleus if target == "nucleus" else cell
+    parts = [delta_rays.site_nodes(PO210_MEV, s, cell, nucleus, target, 32, "water") for s in ("cell", "medium")]
+    assert sum(w @ e for w, e in parts) == pytest.approx(PO210_MEV * radius**3 / cell**3, rel=5e-4)
+    cytoplasm = delta_rays.site_nodes(PO210_MEV, "cytoplasm", cell, nucleus, target, 32, "water")
+    inside = delta_rays.site_nodes(PO210_MEV, "nucleus", cell, nucleus, target, 32, "water")
+    share = nucleus**3 / cell**3
+    mixed = share * np.dot(*inside) + (1 - share) * np.dot(*cytoplasm)
+    assert mixed == pytest.approx(np.dot(*parts[0]), rel=5e-4)
+    assert inside[0].sum() <= 1 + 1e-4
+
+
+@pytest.mark.parametrize(
+    ("cell", "nucleus", "target"), [(0.51, 0.5, "nucleus"), (0.6, 0.5, "nucleus"), (0.8, 0.5, "cell")]
+)
+def test_delta_rays_of_a_surface_within_their_reach(cell, nucleus, target):
+    """The layer is nearer to the site than a delta ray goes: it sends no line beyond its own radius, and nothing breaks.
+
+    Half of what a layer on the site itself sends goes in: hits 1/2 exactly, energy within the 1 % that escapes.
+    """
+    weight, energy = delta_rays.site_nodes(PO210_MEV, "surface", cell, nucleus, target, 32, "water")
+    more, left_more = delta_rays.site_nodes(PO210_MEV, "surface", cell, nucleus, target, 96, "water")
+    assert np.all(np.isfinite(weight))
+    assert np.all(np.isfinite(energy))
+    assert weight.sum() == pytest.approx(more.sum(), rel=2e-3)
+    straight, left = tracks.track_nodes(PO210_MEV, "surface", cell, nucleus, target=target)
+    assert weight @ energy == pytest.approx(straight @ left, rel=0.01)
+    assert more @ left_more == pytest.approx(weight @ energy, rel=1e-3)
+    if target == "cell":
+        assert weight.sum() == pytest.approx(0.5, rel=2e-3)
+
+
 # --- closed forms ----------------------------------------------------------------------------------------------------
 
 
@@ -176,6 +212,24 @@ def test_z0_model_by_summing_over_the_number_of_hits():
         terms = [math.exp(-z.mean_hits + k * math.log(z.mean_hits * once) - math.lgamma(k + 1)) for k in range(120)]
         assert float(z.laplace(1 / z0).real) == pytest.approx(sum(terms), rel=1e-10)
         assert z.expectation(lambda x, z0=z0: np.exp(-x / z0)) == pytest.approx(sum(terms), rel=3e-4)
+
+
+@pytest.mark.parametrize("turns", [3.0, 14.0, 40.0, 110.0])
+def test_transform_of_one_event_at_complex_s(turns):
+    """From the surface one integral over the impact parameter, here by 40 000 midpoints: 1e-6 up to 110 rad over f1."""
+    z = specific_energy("Po-214", cell_radius_um=7.0, nucleus_radius_um=5.0, chain=False)
+    lines = nuclide("Po-214").emissions("alpha")
+    b = 5.0 * np.sqrt((np.arange(40_000) + 0.5) / 40_000)  # even in b^2, so b db is flat
+    start, half = np.sqrt(49 - b**2), np.sqrt(25 - b**2)
+    sums, hits = 0j, 0.0
+    s = complex(0.5, turns / float(z.components[0].z_Gy.max()))
+    for energy, share in zip(lines["energy_MeV"], lines["yield_per_decay"], strict=True):
+        reach = WATER.csda_range_um("alpha", energy)
+        left = WATER.energy_after("alpha", reach - start + half) - WATER.energy_after("alpha", reach - start - half)
+        weight = share / start
+        sums += np.sum(weight * np.exp(-s * gray(left, 5.0)))
+        hits += np.sum(weight)
+    assert complex(z.single_event_laplace(s)) == pytest.approx(sums / hits, abs=2e-6)
 
 
 # --- conservation and symmetry ---------------------------------------------------------------------------------------

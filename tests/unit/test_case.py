@@ -215,7 +215,8 @@ def test_schema_lists_every_key_and_unit():
     assert made["required"] == ["case", "treatment", "kinetics"]
     assert list(units_below(made["$defs"]["Patient"]["properties"]["body_mass"])) == ["kg"]
     assert set(made["properties"]) == {
-        "case", "title", "patient", "treatment", "kinetics", "daughters", "prior_therapy", "limits", "cells", "options",
+        "case", "title", "patient", "treatment", "kinetics", "daughters", "prior_therapy", "limits", "cells",
+        "structures", "options",
     }  # fmt: skip
     for part in made["$defs"].values():
         assert part.get("additionalProperties", False) is False

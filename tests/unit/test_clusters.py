@@ -9,6 +9,7 @@ from alphatwin.biology.cells import survival
 from alphatwin.biology.models import MKM, LinearQuadratic
 from alphatwin.dose._uptake import positions_from
 from alphatwin.dose.cells import (
+    ImageUptake,
     Labelled,
     Lognormal,
     ReceptorHistogram,
@@ -280,3 +281,56 @@ def test_positions_from_lines():
     ):
         with pytest.raises(DomainError, match=told):
             positions_from(lines, "p.csv")
+
+
+# --- an image of uptake ----------------------------------------------------------------------------------------------
+
+
+def test_cells_take_the_mean_of_the_pixels_that_they_cover():
+    x = np.arange(120.0)
+    image = np.tile(x, (120, 1))  # intensity rises with x, 1 um a pixel, middle at 60
+    where = np.array([[-30.0, 0.0, 0.0], [0.0, 20.0, 7.0], [41.5, -9.0, 3.0]])
+    found = ImageUptake(image, 1.0).at(where, 5.0)
+    np.testing.assert_allclose(found, where[:, 0] + 59.5, rtol=1e-9)
+    spot = np.zeros((120, 120))
+    spot[60:, :60] = 2.0  # y > 0, x < 0: rows rise with y
+    these = cluster(
+        [[-30, 30, 0], [30, 30, 0], [-30, -30, 0]], "Po-210", decays_per_cell=1.0, uptake=ImageUptake(spot, 1.0)
+    )
+    np.testing.assert_allclose(these.decays, [3.0, 0.0, 0.0])
+
+
+def test_an_image_with_height_and_large_pixels():
+    image = np.zeros((3, 3, 3))
+    image[2, 1, 0] = 1.0  # z high, y middle, x low
+    assert ImageUptake(image, 20.0).at(np.array([[-20.0, 0.0, 20.0], [20.0, 0.0, 20.0]]), 5.0).tolist() == [1.0, 0.0]
+    flat = spheroid("Po-210", decays_per_cell=2.0, radius_um=30.0, uptake=ImageUptake(np.ones((10, 10)), 10.0))
+    np.testing.assert_allclose(flat.decays, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: ImageUptake(np.ones(4), 1.0), "shape"),
+        (lambda: ImageUptake(np.array([["a", "b"]]), 1.0), "numbers"),
+        (lambda: ImageUptake(np.zeros((4, 4)), 1.0), "above 0"),
+        (lambda: ImageUptake(-np.ones((4, 4)), 1.0), "not negative"),
+        (lambda: ImageUptake(np.ones((4, 4)), 0.0), "pixel_um"),
+        (lambda: ImageUptake(np.ones((4, 4)), 1.0, (0.0,)), "centre_um"),
+        (lambda: ball(uptake=ImageUptake(np.ones((4, 4)), 1.0)), "covers 4 x 4 um"),
+        (lambda: ImageUptake(np.ones((4, 4)), 1.0).relative(3, np.random.default_rng(1)), "positions"),
+    ],
+)
+def test_bad_images_are_refused_in_words(make, told):
+    with pytest.raises(DomainError) as caught:
+        make()
+    assert told in str(caught.value)
+
+
+def test_the_medium_belongs_to_a_spheroid_of_some_cells():
+    with pytest.raises(DomainError, match="cells of a spheroid"):
+        monolayer("Po-210", decays_per_cell=1.0, cells=10, source={"medium": 0.5})
+    with pytest.raises(DomainError, match="two cells or more"):
+        spheroid("Po-210", decays_per_cell=1.0, cells=1, source="medium")
+    with pytest.raises(DomainError, match="Did you mean medium"):
+        spheroid("Po-210", decays_per_cell=1.0, cells=5, source="medum")

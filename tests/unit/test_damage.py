@@ -100,9 +100,9 @@ def test_every_response_falls_with_dose_and_broadcasts(response):
         (lambda: saturation_specific_energy_Gy(0.2, 0.3, 0.05), "not smaller than the nucleus"),
         (lambda: saturated_lineal_energy_keV_per_um([1.0, 2.0], [0.0, 0.0]), "no energy"),
         (lambda: saturated_lineal_energy_keV_per_um([1.0, 2.0], [1.0]), "one of each per bin"),
-        (lambda: hit_survival(LinearQuadratic(0.1, 0.5), 3.0, np.exp, largest_z_Gy=20.0), "multi-event"),
+        (lambda: hit_survival(LinearQuadratic(0.1, 0.5), -3.0, np.exp), "mean_hits"),
         (lambda: tumour_control([1.5]), "at most 1"),
-        (lambda: oer(100.0, 0.0, model="osmk"), "Did you mean osmk2021"),
+        (lambda: oer(100.0, 0.0, model="osmk20"), "Did you mean osmk2021"),
         (lambda: oer(300.0, 0.0), "no alpha particle has more than"),
         (lambda: oer(100.0, 2000.0), "above the 760 mmHg"),
         (lambda: oer(100.0, -1.0), "po2_mmHg"),
@@ -185,6 +185,22 @@ def test_unknown_factors_of_a_drug_are_never_taken_as_one():
 def test_factors_measured_with_photons_are_not_carried_over_to_alphas():
     with pytest.raises(DomainError, match="measured with low_let"):
         modifier_of("5-fu").apply(LinearQuadratic(0.3, 0.03), radiation="high_let")
+
+
+def test_an_enhancement_ratio_of_doses_is_a_dose_modifying_drug():
+    before = LinearQuadratic(0.4, 0.03)
+    after = ResponseModifier.from_enhancement("drug", "high_let", 1.6).apply(before, radiation="high_let")
+    np.testing.assert_allclose(after.survival([1.0, 3.0]), before.survival([1.6, 4.8]))
+    with pytest.raises(DomainError, match="ratio"):
+        ResponseModifier.from_enhancement("drug", "high_let", 0.0)
+
+
+def test_measured_enhancements_are_told_and_not_applied_by_themselves():
+    entry = catalog.modifier("dna-pk-inhibition")
+    assert (entry.radiation, entry.measured["enhancement_most"].value) == ("high_let", 1.85)
+    with pytest.raises(DomainError, match="from_enhancement"):
+        modifier_of("dna-pk-inhibition").apply(LinearQuadratic(1.0, 0.0), radiation="high_let")
+    assert catalog.modifier("gemcitabine").measured["enhancement_least"].value == 1.9
 
 
 def test_a_repair_deficiency_of_ones_own():

@@ -55,6 +55,24 @@ def by_place(z):
         ({"target": "cytoplasm", "delta_rays": "kiefer-chatterjee"}, "whole spheres"),
         ({"nucleus_radius_um": 7.0, "source": "cytoplasm"}, "empty"),
         ({"nucleus_radius_um": 7.0, "target": "cytoplasm"}, "empty"),
+        ({"cell_radius_um": "7 um"}, "micrometres"),
+        ({"nucleus_radius_um": None}, "micrometres"),
+        ({"nucleus_radius_um": True}, "micrometres"),
+        ({"source": None}, "No source None"),
+        ({"target": ["nucleus"]}, "No target"),
+        ({"events": 4}, "No kind of event 4"),
+        ({"decays": "5 decays"}, "above 0"),
+        ({"decays": True}, "above 0"),
+        ({"decays": None}, "above 0"),
+        ({"decays": [3.0]}, "above 0"),
+        ({"decays": {"Ac-225": "four"}}, "0 or more"),
+        ({"places": "cytoplasm"}, "a mapping such as"),
+        ({"places": {"Bi-213": None}}, "give a place, or shares"),
+        ({"places": {"Bi-213": {"surface": "half", "lost": 0.5}}}, "between 0 and 1"),
+        ({"chain": 3.0}, "True or False"),
+        ({"recoil": "yes"}, "True or False"),
+        ({"low_let": None}, "True or False"),
+        ({"delta_rays": True}, "No delta-ray model"),
     ],
 )
 def test_bad_input_is_refused_with_a_way_out(change, says):
@@ -87,10 +105,34 @@ def test_tracks_refuse(args, says):
         tracks.cross_nodes([5.0, 6.0], "surface", 5.0, 4.0, [10.0], yields=[1.0])
 
 
-@pytest.mark.parametrize(("alpha", "beta"), [(-0.1, 0.0), (0.1, -0.1), (math.nan, 0.0)])
-def test_survival_refuses_negative_coefficients(alpha, beta):
+@pytest.mark.parametrize(
+    ("alpha", "beta"), [(-0.1, 0.0), (0.1, -0.1), (math.nan, 0.0), ("1", 0.0), (1.0, None), ([1.0], 0.0)]
+)
+def test_survival_refuses_what_is_no_coefficient(alpha, beta):
     with pytest.raises(DomainError, match="0 or more"):
         specific_energy("Po-210", **CELL).survival(alpha, beta)
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda z: z.laplace("2"), "real or complex"),
+        (lambda z: z.laplace(None), "real or complex"),
+        (lambda z: z.laplace(math.inf), "finite"),
+        (lambda z: z.laplace([1.0, math.nan]), "finite"),
+        (lambda z: z.laplace(1e4j), "nodes resolve"),
+        (lambda z: z.single_event_laplace(True), "real or complex"),
+        (lambda z: z.single_event_laplace(-1e4j), "nodes resolve"),
+        (lambda z: z.pdf("0.1"), "array of numbers"),
+        (lambda z: z.pdf([0.1, math.nan]), "nan"),
+        (lambda z: z.single_event_pdf(None), "array of numbers"),
+        (lambda z: z.expectation(0.5), "a function of z"),
+        (lambda z: z.survival(1.0, 0.1, method="exact"), "No method"),
+    ],
+)
+def test_questions_that_make_no_sense_are_refused_in_words(ask, words):
+    with pytest.raises(DomainError, match=words):
+        ask(specific_energy("Po-210", **CELL, decays=5.0))
 
 
 def test_nothing_to_ask_where_nothing_hits():
@@ -98,6 +140,7 @@ def test_nothing_to_ask_where_nothing_hits():
     assert (z.mean_hits, z.zero_hit_probability, z.mean_dose_Gy, z.components) == (0.0, 1.0, 0.0, ())
     assert math.isnan(z.z_frequency_mean_Gy)
     assert z.survival(1.0, 0.1) == 1.0
+    assert z.expectation(lambda x: 3.0 + x) == 3.0
     with pytest.raises(DomainError, match="No alpha reaches"):
         z.pdf(0.1)
     with pytest.raises(DomainError, match="no single event"):
@@ -146,15 +189,39 @@ def test_hits_and_doses_of_components_add_up():
     assert atom.mean_hits == pytest.approx(z.mean_hits, rel=1e-3)  # 212Pb: one alpha per atom
 
 
+@pytest.mark.parametrize("name", ["Ac-227", "Fr-223", "Pa-231", "U-235"])
+def test_atoms_of_chains_whose_ways_part_and_meet(name):
+    """Ac-227 reaches Ra-223 through Th-227 and through Fr-223: each state comes after all that lead to it."""
+    decay, atom = (specific_energy(name, **CELL, decays=3.0, events=e) for e in ("decay", "atom"))
+    assert atom.mean_dose_Gy == pytest.approx(decay.mean_dose_Gy, rel=1e-6)
+    assert atom.mean_hits < decay.mean_hits
+    assert atom.zero_hit_probability > decay.zero_hit_probability
+
+
+def test_fissioning_members_are_refused():
+    with pytest.raises(DomainError, match="Cf-252 fissions"):
+        specific_energy("Cf-252", **CELL)
+    with pytest.raises(DomainError, match="U-238 fissions"):
+        specific_energy("U-238", **CELL)
+
+
+def test_weak_alpha_emitters_are_as_exact_as_strong_ones():
+    """145Pm: one alpha in 4e8 decays; its only line gets the points of a strong one."""
+    z = specific_energy("Pm-145", **CELL, chain=False)
+    s = at.cell_s_values("Pm-145", CELL["cell_radius_um"], CELL["nucleus_radius_um"], chain=False)
+    expected = s.sel(target="nucleus", source="surface", radiation="alpha").item()
+    assert z.mean_dose_Gy == pytest.approx(expected, rel=2e-6)
+
+
 def test_chain_off_is_the_parent_alone():
     z = specific_energy("Ac-225", **CELL, chain=False)
     assert [c.nuclide for c in z.components] == ["Ac-225"]
 
 
 def test_alpha_daughters_are_told_from_beta_daughters():
-    assert places._is_alpha_daughter("Bi-212", "Tl-208")
-    assert not places._is_alpha_daughter("Bi-212", "Po-212")
-    assert not places._is_alpha_daughter("Tc-99m", "Tc-99")
+    assert places.is_alpha_daughter("Bi-212", "Tl-208")
+    assert not places.is_alpha_daughter("Bi-212", "Po-212")
+    assert not places.is_alpha_daughter("Tc-99m", "Tc-99")
 
 
 # --- what a result offers --------------------------------------------------------------------------------------------

@@ -12,12 +12,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..dose._neighbours import far_sums, lattice_sums
+from ..dose.cells import Cluster
 from ..errors import DomainError
 from ._checks import Floats, checked
 
 __all__ = ["BystanderSignal"]
 
 _PAIRS = 20_000_000  # distances held at once
+_LENGTHS = 40.0  # decay lengths beyond which exp(-r/l) is nothing
+_FEW = 3000  # cells off a lattice up to which every pair is summed
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,8 @@ class BystanderSignal:
     def survival(self, direct: ArrayLike, not_hit: ArrayLike, concentration_per_um: ArrayLike) -> Floats:
         """Survival with the signal: direct survival S of each cell, its chance e^-n not to be hit, C at its place.
 
-        "all": S (1 - p). "not_hit": S - e^-n p, since a cell that is not hit survives the direct effect.
+        "all": S (1 - p). "not_hit": S - e^-n p, since a cell that is not hit survives the direct effect. Where something
+        else harms cells that are not hit (electrons beside alphas), give the chance to be spared and to survive that.
 
         Raises
         ------
@@ -143,9 +148,54 @@ class BystanderSignal:
         """
         s = checked("direct", direct, at_least=0.0)
         none = checked("not_hit", not_hit, at_least=0.0)
-        p = self.effect(concentration_per_um)
         if float(s.max()) > 1.0 or (none > s * (1.0 + 1e-9)).any():
             raise DomainError(
                 "direct survival must be at most 1 and at least the chance of not being hit, for each cell."
             )
-        return np.asarray(s * (1.0 - p) if self.acts_on == "all" else s - none * p)
+        p = self.effect(concentration_per_um)
+        return np.asarray(s * (1.0 - p) if self.acts_on == "all" else np.maximum(s - none * p, 0.0))
+
+    def log_survival(self, log_direct: ArrayLike, log_not_hit: ArrayLike, concentration_per_um: ArrayLike) -> Floats:
+        """ln of `survival` from the ln of both, down to any survival; rounding that puts S below its part is mended."""
+        s, none = np.asarray(log_direct, dtype=float), np.asarray(log_not_hit, dtype=float)
+        p = self.effect(concentration_per_um)
+        spared = np.ones_like(s) if self.acts_on == "all" else np.exp(np.minimum(none - s, 0.0))
+        with np.errstate(divide="ignore"):
+            return np.asarray(s + np.log1p(-spared * p))
+
+    def of_cluster(self, these: Cluster, hit: ArrayLike) -> Floats:
+        """C at every cell of a cluster whose living cells emit with these strengths; by FFT on a lattice, else as told there.
+
+        Parameters
+        ----------
+        these : Cluster
+        hit : array (cell,)
+            Chance of each cell to have been hit; dead cells send nothing.
+
+        Returns
+        -------
+        array (cell,)
+            1/um.
+
+        Raises
+        ------
+        DomainError
+            Strengths that are negative or do not fit the cells.
+        """
+        strength = checked("hit", hit, at_least=0.0)
+        if strength.shape != (len(these),):
+            raise DomainError(f"hit has shape {strength.shape}; one chance for each of {len(these)} cells is meant.")
+        strength = np.where(these.alive, strength, 0.0)
+        if len(these) == 1 or not strength.any():
+            return np.zeros(len(these))
+        if these.lattice is not None:
+            span = float(np.linalg.norm(np.ptp(these.positions_um, axis=0)))
+            reach = min(span * (1.0 + 1e-9), _LENGTHS * self.reach_um + 2.0 * these.cell_radius_um)
+            found = lattice_sums(these.lattice, strength, reach, lambda d: self._green(d)[:, None])[:, 0]
+            return np.asarray(np.maximum(found, 0.0))
+        if len(these) <= _FEW:
+            return self.concentration(these.positions_um, strength)
+        everywhere = np.ones(len(these), dtype=bool)
+        closest = 2.0 * these.cell_radius_um
+        found = far_sums(these.positions_um, strength, everywhere, closest, lambda d: self._green(d)[:, None])[:, 0]
+        return np.asarray(np.maximum(found, 0.0))

@@ -19,23 +19,36 @@ y0 is put near the saddle point, the effect that the surviving cells have had; t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..dose.cells import Cluster, ClusterDose, alpha_reach_um, cluster_dose, contact_or_more, neighbour_sums
+from ..dose._medium import MEDIUM
+from ..dose.cells import (
+    Cluster,
+    ClusterDose,
+    alpha_reach_um,
+    cluster_dose,
+    contact_or_more,
+    medium_sums,
+    neighbour_sums,
+)
 from ..errors import DomainError, suggestion
-from ..transport._pairs import alpha_nodes, chain_transforms, gray_per_MeV, moments, tilted
+from ..physics.nuclides import activities
+from ..physics.nuclides import nuclide as nuclide_of
+from ..transport._pairs import alpha_nodes, alpha_transforms, chain_transforms, gray_per_MeV, moments, tilted
 from ._checks import Floats, checked
+from .bystander import BystanderSignal
 from .models import LinearQuadratic, SingleHit
+from .protraction import lea_catcheside_curve
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["CellSurvival", "survival"]
+__all__ = ["CellSurvival", "chain_lea_catcheside", "survival"]
 
 Complex = NDArray[np.complex128]
 Response = LinearQuadratic | SingleHit
@@ -46,6 +59,8 @@ _SPACING = 2.0  # of the centres y0, in units of the integrand's own width
 _NEAR_ZERO = 1.5  # sqrt(2G) y up to which y0 = 0 serves all cells
 _STEPS, _SADDLE_STEP = 3, 2.0  # Newton steps to y0, and the spacing of the points that they start from
 _NEGLIGIBLE = -300.0  # ln S below which the saddle point's own value is taken
+_LIVES = 16.0  # mean lives of the parent after which its curve is cut
+_EVERY_HIT_KILLS = 1e9  # 1/Gy
 _LEVELS = 6  # Chebyshev levels of a dose-modifying factor that varies from cell to cell
 
 
@@ -63,6 +78,10 @@ class CellSurvival:
     events : {"decay", "atom"}
     clonogenic_fraction : float
     notes : tuple of str
+    bystander : BystanderSignal or None
+        The signal that was added, if any.
+    log_not_hit, log_direct : Array[cell]
+        ln of the chance that no alpha hits the nucleus; ln S without the signal.
     """
 
     log_survival: xr.DataArray
@@ -73,6 +92,9 @@ class CellSurvival:
     clonogenic_fraction: float = 1.0
     notes: tuple[str, ...] = ()
     _of_mean_dose: Floats = field(repr=False, default_factory=lambda: np.zeros(0))
+    bystander: BystanderSignal | None = None
+    log_not_hit: Floats = field(repr=False, default_factory=lambda: np.zeros(0))
+    log_direct: Floats = field(repr=False, default_factory=lambda: np.zeros(0))
 
     @property
     def survival(self) -> Floats:
@@ -83,6 +105,11 @@ class CellSurvival:
     def surviving_fraction(self) -> float:
         """Mean over the living cells."""
         return float(self.survival[self.dose.alive].mean())
+
+    @property
+    def direct_surviving_fraction(self) -> float:
+        """Mean over the living cells without the bystander signal; the same as `surviving_fraction` where there is none."""
+        return float(np.exp(self.log_direct[self.dose.alive]).mean())
 
     @property
     def mean_dose_surviving_fraction(self) -> float:
@@ -101,8 +128,8 @@ class CellSurvival:
 
     @property
     def zero_hit_share(self) -> float:
-        """Expected share of the living cells that no alpha hits (decays independent)."""
-        return self.dose.zero_hit_share
+        """Expected share of the living cells that no alpha hits, with the events that were asked for."""
+        return float(np.exp(self.log_not_hit[self.dose.alive]).mean())
 
 
 def survival(
@@ -114,6 +141,7 @@ def survival(
     low_let_dose_modifying_factor: ArrayLike = 1.0,
     events: str = "decay",
     clonogenic_fraction: float = 1.0,
+    bystander: BystanderSignal | None = None,
     dose: ClusterDose | None = None,
 ) -> CellSurvival:
     """Survival of every cell, exact for hits that are Poisson distributed, at any dose.
@@ -132,6 +160,9 @@ def survival(
         parent leads to belong together (they start from one cell), which leaves more cells without a hit.
     clonogenic_fraction : float
         Of the living cells, above 0 and at most 1.
+    bystander : BystanderSignal, optional
+        Cells that an alpha hits send a signal that harms others, with the chance to be hit as their strength; it adds to
+        the harm of cells that no alpha hits (and that survive their electrons), or of all. Its numbers are yours.
     dose : ClusterDose, optional
         Of the same cluster, when it was made before.
 
@@ -182,12 +213,21 @@ def survival(
     low_dose = found.low_let_Gy * low_factor
     alpha_dose = np.maximum(found.total_Gy - found.low_let_Gy, 0.0)
     work = _Work(these, response, other, events, alpha_dose, low_dose)
-    log_s = np.where(found.alive, work.log_survival(factor), 0.0)
+    log_s = direct = np.where(found.alive, work.log_survival(factor), 0.0)
+    not_hit = -np.asarray(found.mean_hits.values)
+    if events == "atom" and these.has_alphas:
+        not_hit = np.where(found.alive, work.log_not_hit(), 0.0)
+    if bystander is not None:
+        e = np.sqrt(other.beta_per_Gy2) * low_dose
+        spared = not_hit - other.alpha_per_Gy * low_dose - response.g * e**2
+        signal = bystander.of_cluster(these, -np.expm1(not_hit))
+        log_s = np.where(found.alive, bystander.log_survival(direct, spared, signal), 0.0)
     y = np.sqrt(response.beta_per_Gy2) * alpha_dose * factor + np.sqrt(other.beta_per_Gy2) * low_dose
     mean = -(response.alpha_per_Gy * alpha_dose * factor + other.alpha_per_Gy * low_dose + response.g * y**2)
     return CellSurvival(
         xr.DataArray(log_s, dims=("cell",), attrs={"units": "1", "long_name": "ln of surviving fraction"}),
-        found, response, other, events, clonogenic_fraction, _notes(these, events), np.where(found.alive, mean, 0.0),
+        found, response, other, events, clonogenic_fraction, _notes(these, events, bystander), np.where(found.alive, mean, 0.0),
+        bystander, not_hit, direct,
     )  # fmt: skip
 
 
@@ -200,7 +240,7 @@ def _factors(name: str, given: ArrayLike, n: int) -> Floats:
     return np.asarray(np.broadcast_to(value, (n,)))
 
 
-def _notes(these: Cluster, events: str) -> tuple[str, ...]:
+def _notes(these: Cluster, events: str, bystander: BystanderSignal | None) -> tuple[str, ...]:
     how = (
         "every decay of the chain independent"
         if events == "decay"
@@ -210,7 +250,68 @@ def _notes(these: Cluster, events: str) -> tuple[str, ...]:
     told.append("Straight alpha tracks without straggling or delta rays: good for a nucleus, not for sites below 2 um.")
     if any("nucleus" in p or "cell" in p for p in these.places.values()):
         told.append("Recoils of decays inside the nucleus count as low-LET dose, not as hits.")
+    if these.between is not None and events == "atom":
+        told.append("Decays in the medium are independent of the atoms that they came from.")
+    if bystander is not None:
+        who = "cells that no alpha hits" if bystander.acts_on == "not_hit" else "all cells"
+        told.append(
+            f"Bystander signal of cells that an alpha hits, decay length {bystander.reach_um:g} um, half effect at "
+            f"{bystander.half_effect_per_um:g} per um, at most {100 * bystander.largest_effect:g} %, on {who}: a what-if, for "
+            "no such numbers of a tumour are known."
+        )
     return tuple(told)
+
+
+def chain_lea_catcheside(
+    parent: str, gray: Mapping[str, float], repair_half_time_h: float, clearance_per_h: float = 0.0
+) -> tuple[float, float]:
+    """G of the dose rate of a whole chain, and its highest dose rate per unit of dose.
+
+    The activity of every member follows from the parent's at time 0 (Bateman), falls further with the clearance, and is
+    weighted with the dose that the member gives.
+
+    Parameters
+    ----------
+    parent : str
+    gray : mapping
+        Nuclide -> its dose (any unit) when the parent decays out; members that are not named give none.
+    repair_half_time_h : float
+        Of sublethal damage.
+    clearance_per_h : float
+        Biological rate constant of the agent with its daughters, 1/h.
+
+    Returns
+    -------
+    tuple of two floats
+        G, between 0 and 1, and the highest rate in 1/h.
+
+    Raises
+    ------
+    DomainError
+        A half-time or clearance out of range.
+
+    Examples
+    --------
+    Alphas of 212Bi grow in with 212Pb, whose own dose has G = 0.1237:
+
+    >>> [round(v, 3) for v in chain_lea_catcheside("Pb-212", {"Bi-212": 1.0}, 1.5)]
+    [0.119, 0.051]
+    """
+    whole = nuclide_of(parent)
+    checked("clearance_per_h", clearance_per_h, at_least=0.0)
+    slowest = whole.decay_constant_per_h + clearance_per_h
+    times = np.concatenate([[0.0], np.geomspace(_LIVES / slowest * 1e-6, _LIVES / slowest, 1500)])
+    curves = activities({whole.name: 1.0}, times)
+    rate = np.zeros(len(times))
+    for name, dose in gray.items():
+        decays = whole.branching_to(name)
+        if dose > 0.0 and decays > 0.0:
+            here = np.maximum(curves.sel(nuclide=name).values, 0.0) * np.exp(-clearance_per_h * times)
+            rate += here * dose / decays
+    if not rate.any():
+        return 1.0, 0.0
+    g = float(lea_catcheside_curve(times, rate, repair_half_time_h))
+    return g, float(rate.max() / np.trapezoid(rate, times))
 
 
 # --- the sum ---------------------------------------------------------------------------------------------------------
@@ -334,6 +435,12 @@ class _Work:
             sums = these.decays[here, None] * kernel(np.zeros(1))
             if len(these) > 1:
                 sums = sums + neighbour_sums(these, alpha_reach_um(these), kernel, here)[here]
+            if these.between is not None:
+
+                def of(nodes: Any, n: int, s: float = s) -> Floats:
+                    return tilted(nodes, gray, s, (1 - g) * b, n)
+
+                sums = sums + medium_sums(these, of)[here]
             kappa, mean, variance = sums.T
             slope = 2 * g * (y0 - e[here] - np.sqrt(b) * mean)
             curve = 2 * g * (1 + 2 * g * b * variance)
@@ -356,14 +463,24 @@ class _Work:
         if len(these) > 1:
             cross = neighbour_sums(these, alpha_reach_um(these), lambda d: _split(kernel(d)), wanted)
             out = out + cross[:, : len(s)] + 1j * cross[:, len(s) :]
+        if these.between is not None:
+            gray = gray_per_MeV(these.nucleus_radius_um)
+            free = medium_sums(these, lambda nodes, n: _split(alpha_transforms(nodes, gray, s, square, n)))
+            out = out + free[:, : len(s)] + 1j * free[:, len(s) :]
         return np.asarray(out)
+
+    def log_not_hit(self) -> Floats:
+        """ln of the chance of no hit: every hit kills in the limit of a large s."""
+        return self._kappa(np.array([_EVERY_HIT_KILLS + 0j]), 0.0)[:, 0].real
 
     def _kernel(self, s: Complex, square: float) -> Callable[[Floats], Complex]:
         t = self.these
+        places, daughters = ({n: {p: x for p, x in shares.items() if p != MEDIUM} for n, shares in given.items()}
+                             for given in (t.places, t.daughters))  # fmt: skip
 
         def of(distance: Floats) -> Complex:
             return chain_transforms(
-                t.nuclide, t.decays_per_parent, t.parent_places, t.daughters, t.places, contact_or_more(t, distance),
+                t.nuclide, t.decays_per_parent, places[t.nuclide], daughters, places, contact_or_more(t, distance),
                 (t.cell_radius_um, t.nucleus_radius_um), s, square, together=self.events == "atom",
             )  # fmt: skip
 

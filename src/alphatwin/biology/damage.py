@@ -36,7 +36,13 @@ __all__ = [
     "yield_formula",
 ]
 
-_ALIASES = {"helium": "alpha", "he": "alpha", "photon": "electron", "beta": "electron"}
+_ALIASES = {
+    **dict.fromkeys(("helium", "he", "4he", "he-4", "alphas"), "alpha"),
+    **dict.fromkeys(("p", "h", "1h", "h-1"), "proton"),
+    **dict.fromkeys(("12c", "c-12"), "carbon"),
+    **dict.fromkeys(("16o", "o-16"), "oxygen"),
+    **dict.fromkeys(("photon", "gamma", "x-ray", "beta"), "electron"),
+}
 _TESTIS_MEV = (3.0, 9.0)
 _TESTIS_LET = (60.0, 125.0)
 _MOST_BREAKS = 2000

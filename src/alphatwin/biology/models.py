@@ -33,7 +33,6 @@ __all__ = [
 ]
 
 GY_UM2_PER_KEV_PER_UM = 0.1602176634  # 1 keV/um through 1 um2 of unit density, in Gy
-_SAFE_GAUSS = 6.0  # sqrt(2 beta) z up to which the Gauss-Hermite sum is trusted
 _NODES = 32
 
 
@@ -178,21 +177,21 @@ class SingleHit:
         return _survival(self.exponent(dose_Gy))
 
 
-def hit_survival(
-    response: LinearQuadratic | SingleHit,
-    mean_hits: ArrayLike,
-    laplace: Callable[[Any], Any],
-    *,
-    largest_z_Gy: float | None = None,
-) -> Floats:
-    r"""Survival of cells whose nuclei are hit a Poisson number of times, exact for LQ cells.
+def hit_survival(response: LinearQuadratic | SingleHit, mean_hits: ArrayLike, laplace: Callable[[Any], Any]) -> Floats:
+    r"""Survival of cells whose nuclei are hit a Poisson number of times, exact for LQ cells at any dose.
 
-    .. math:: S = \sum_j w_j \exp\{ n [\hat f_1(\alpha + i\omega_j \sqrt{2 G \beta}) - 1] \},
+    .. math:: S = E\exp\{-\alpha z - (1-G)\beta \sum_k z_k^2 - G\beta z^2\}, \quad z = \sum_k z_k,
               \quad \hat f_1(s) = \int f_1(z) e^{-sz} dz
 
-    The quadratic term is written as a Gaussian mean of exp(i omega z) and summed with Gauss and Hermite's nodes;
-    without it one exponential remains, S = exp(-n [1 - f1^(1/z0)]). Sources that mix add their exponents: give the
-    hits of the mixture and the mean transform.
+    The square is a Gaussian mean of exponentials, taken about y0 near the saddle point,
+
+    .. math:: S = e^{y_0^2} \sum_j w_j \exp\{n[\hat f(\alpha + 2\sqrt{G\beta}\,y_0 - i\omega_j\sqrt{2G\beta}) - 1]
+              - i\omega_j\sqrt2\,y_0\}
+
+    with f the transform of one hit with its own quadratic part, which no repair in time reduces. About y0 = 0 the sum of
+    Gauss and Hermite fails once sqrt(2 beta) z is above 6; here it does not. Without a quadratic term one exponential
+    remains, S = exp(-n [1 - f1^(1/z0)]). Sources that mix add their exponents: give the hits of the mixture and the mean
+    transform.
 
     Parameters
     ----------
@@ -201,10 +200,7 @@ def hit_survival(
     mean_hits : array (...)
         Mean number of hits of the nucleus, 0 or more.
     laplace : callable
-        f1^(s) of the single-event spectrum, for complex s in 1/Gy, array in, array out.
-    largest_z_Gy : float, optional
-        Largest specific energy that matters (say the mean plus 8 standard deviations). With it, a quadratic term beyond
-        sqrt(2 beta) z = 6 is refused, for there the sum loses its accuracy.
+        f1^(s) of the single-event spectrum, for complex s in 1/Gy, array (s,) in, array (s,) out.
 
     Returns
     -------
@@ -214,7 +210,7 @@ def hit_survival(
     Raises
     ------
     DomainError
-        Negative hits, or a z beyond what the sum can do.
+        Negative hits.
 
     References
     ----------
@@ -230,20 +226,52 @@ def hit_survival(
     """
     hits = checked("mean_hits", mean_hits, at_least=0.0)
     alpha, beta = response.alpha_per_Gy, response.g * response.beta_per_Gy2
+    single = _one_hit(laplace, (1.0 - response.g) * response.beta_per_Gy2)
     if beta == 0.0:
-        f = np.asarray(laplace(np.array([alpha + 0j]))).real[0]
+        f = single(np.array([alpha + 0j])).real[0]
         return np.asarray(np.exp(hits * (f - 1.0)))
-    scale = float(np.sqrt(2.0 * beta))
-    if largest_z_Gy is not None and scale * largest_z_Gy > _SAFE_GAUSS:
-        raise DomainError(
-            f"sqrt(2 beta) z reaches {scale * largest_z_Gy:.3g}, above {_SAFE_GAUSS:g}: the Gauss-Hermite sum is no "
-            "longer safe. Take the multi-event spectrum f(z) and average the survival over it."
-        )
+    different, back = np.unique(hits, return_inverse=True)
+    found = np.array([_about_saddle(float(n), single, alpha, beta) if n > 0.0 else 1.0 for n in different])
+    return np.asarray(found[back].reshape(hits.shape))
+
+
+def _one_hit(laplace: Callable[[Any], Any], square: float) -> Callable[[Any], Any]:
+    """Transform of one hit with its own quadratic part: mean of exp(-s z - b z^2), b z^2 as a Gaussian mean about 0."""
+    if square == 0.0:
+        return lambda s: np.asarray(laplace(s))
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    shift, share = 1j * np.sqrt(2.0 * square) * nodes, weights / np.sqrt(2.0 * np.pi)
+
+    def of(s: Any) -> Any:
+        return np.asarray(laplace((s[:, None] + shift).ravel())).reshape(len(s), len(nodes)) @ share
+
+    return of
+
+
+def _about_saddle(hits: float, single: Callable[[Any], Any], alpha: float, beta: float) -> float:
+    """E[exp(-alpha z - beta z^2)] of a compound Poisson z; see `hit_survival`."""
+    root = float(np.sqrt(beta))
+
+    def near(s: float) -> tuple[float, float]:
+        """Tilted mean and variance of z at s, by differences: they only place and scale the nodes."""
+        d = 1e-3 * (1.0 + s)
+        low, middle, high = np.asarray(single(np.array([s - d, s, s + d], dtype=complex))).real
+        return hits * (low - high) / (2.0 * d), max(hits * (low - 2.0 * middle + high) / d**2, 0.0)
+
+    bottom, top = 0.0, root * max(near(alpha)[0], 0.0)
+    for _ in range(60):
+        y = 0.5 * (bottom + top)
+        bottom, top = (y, top) if root * near(alpha + 2.0 * root * y)[0] > y else (bottom, y)
+    s = alpha + 2.0 * root * y
+    narrow = 1.0 / np.sqrt(1.0 + 2.0 * beta * near(s)[1])
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     half = nodes > 0.0  # an even number of nodes: they come in conjugate pairs
-    f = np.asarray(laplace(alpha + 1j * scale * nodes[half]))
-    terms = np.exp(hits[..., None] * (f - 1.0)).real
-    return np.asarray(2.0 * (terms @ weights[half]) / np.sqrt(2.0 * np.pi))
+    nodes, weights = nodes[half], 2.0 * weights[half] / np.sqrt(2.0 * np.pi)
+    w = narrow * nodes
+    exponent = hits * (np.asarray(single(s - 1j * root * np.sqrt(2.0) * w)) - 1.0) - 1j * np.sqrt(2.0) * w * y
+    top_real = float(exponent.real.max())
+    total = float(np.exp(exponent - top_real).real @ (weights * narrow * np.exp(0.5 * (nodes**2 - w**2))))
+    return float(np.exp(y**2 + top_real + np.log(max(total, 1e-300))))
 
 
 # --- microdosimetric kinetic models ----------------------------------------------------------------------------------

@@ -56,6 +56,24 @@ class ResponseModifier:
         if self.radiation not in ("low_let", "high_let"):
             raise DomainError(f"radiation is {self.radiation!r}; low_let or high_let is meant.")
 
+    @classmethod
+    def from_enhancement(
+        cls, name: str, radiation: Literal["low_let", "high_let"], ratio: float, *, source: str = "user"
+    ) -> ResponseModifier:
+        """A dose-modifying drug: the same survival at a dose lower by this ratio, at every level.
+
+        S(D) becomes S(ratio D), so alpha is multiplied by the ratio and beta by its square. Whether a published
+        enhancement ratio is such a ratio of doses, and holds at other levels than its own, is yours to judge.
+
+        Examples
+        --------
+        >>> drug = ResponseModifier.from_enhancement("DNA-PK inhibitor", "high_let", 1.6, source="bannik2021")
+        >>> drug.apply(LinearQuadratic(1.0, 0.0), radiation="high_let").alpha_per_Gy
+        1.6
+        """
+        value = float(checked("ratio", ratio, above=0.0))
+        return cls(name, radiation, alpha_factor=value, beta_factor=value**2, source=source)
+
     def _factor(self, key: str) -> float:
         value = getattr(self, key)
         if value is None:
@@ -97,7 +115,7 @@ class ResponseModifier:
 
 
 def modifier_of(name: str) -> ResponseModifier:
-    """The catalogue's modifier with this id: ``"5-fu"``, ``"parp-inhibition"``, ``"repair-deficiency"``.
+    """The catalogue's modifier with this id: ``"5-fu"``, ``"dna-pk-inhibition"``, ``"gemcitabine"``, ``"parp-inhibition"``, ``"repair-deficiency"``.
 
     Raises
     ------

@@ -454,7 +454,7 @@ class OsmkOER:
 def oer(
     let_keV_per_um: ArrayLike,
     po2_mmHg: ArrayLike,
-    model: Literal["osmk2021", "scifoni2013"] | OxygenModel = "osmk2021",
+    model: Literal["osmk2021", "scifoni2013", "osmk", "scifoni"] | OxygenModel = "osmk2021",
 ) -> float | Floats:
     """Oxygen enhancement ratio: dose at this oxygen over the dose in air for the same survival.
 
@@ -464,7 +464,7 @@ def oer(
         LET in water; alpha particles have 2.6 to 226, electrons of therapy 0.2 to 3.
     po2_mmHg : float or array
         Oxygen partial pressure in mmHg (not %): 0 anoxia, 2.5 radiobiological hypoxia, 40 normal tissue, 160 air.
-    model : "osmk2021", "scifoni2013" or an object
+    model : "osmk2021", "scifoni2013" (short: "osmk", "scifoni") or an object
         "osmk2021" (default; V79 cells at 10 % survival) is the choice for alpha particles; "scifoni2013" was fitted to
         carbon. `OsmkOER`, `ScifoniOER` and `WenzlWilkensOER` take other cells, levels and coefficients.
 
@@ -489,6 +489,7 @@ def oer(
     """
     if isinstance(model, str):
         known: dict[str, OxygenModel] = {"osmk2021": OsmkOER(), "scifoni2013": ScifoniOER()}
+        known |= {"osmk": known["osmk2021"], "scifoni": known["scifoni2013"]}
         if model not in known:
             raise DomainError(
                 f"No OER model {model!r}; there is {', '.join(known)}, and WenzlWilkensOER with your own coefficients. "

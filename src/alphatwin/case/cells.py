@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import pathlib
 from typing import Any, Literal, Self
 
@@ -15,7 +16,8 @@ from .reading import Parts, read_as
 
 __all__ = ["CellsCase", "load_cells"]
 
-PLACES = ("surface", "cytoplasm", "nucleus", "cell")
+PLACES = ("surface", "cytoplasm", "nucleus", "cell", "medium")
+MAX_PIXELS = 50_000_000
 
 
 class CellSizes(_Part):
@@ -89,7 +91,9 @@ class Source(_Part):
 
     nuclide: str = Field(description="e.g. Ac-225; its chain follows")
     place: dict[str, Fraction] = Field(
-        default="surface", validate_default=True, description="surface, cytoplasm, nucleus or cell; or shares by place"
+        default="surface",
+        validate_default=True,
+        description="surface, cytoplasm, nucleus, cell, medium (between the cells of a spheroid); or shares by place",
     )
     decays_per_cell: float | None = Field(
         default=None, gt=0, le=1e9, description="of the parent, mean over living cells, e.g. 10"
@@ -139,13 +143,14 @@ _NEEDS = {
     "receptors": ("receptors", "cells"),
     "uniform": (),
     "table": (),
+    "image": ("image", "pixel_um"),
 }
 
 
 class UptakeChoice(_Part):
     """How the decays are shared out over the living cells."""
 
-    model: Literal["uniform", "lognormal", "labelled", "receptors", "table"] = "uniform"
+    model: Literal["uniform", "lognormal", "labelled", "receptors", "table", "image"] = "uniform"
     cv: Fraction | None = Field(default=None, description="lognormal: standard deviation over mean, e.g. '60 %'")
     fraction: Fraction | None = Field(
         default=None, description="labelled: share of the cells that take up all, e.g. '25 %'"
@@ -156,6 +161,11 @@ class UptakeChoice(_Part):
     cells: tuple[float, ...] | None = Field(
         default=None, max_length=1000, description="cells with so many receptors, e.g. [700, 300]"
     )
+    image: str | None = Field(
+        default=None,
+        description="image: a file beside the case, .npy, .csv, .png or .tif, grey, proportional to uptake",
+    )
+    pixel_um: LengthUm | None = Field(default=None, alias="pixel", description="image: edge of a pixel, e.g. '2 um'")
     penetration_depth_um: LengthUm | None = Field(
         default=None,
         alias="penetration_depth",
@@ -164,12 +174,12 @@ class UptakeChoice(_Part):
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
-        for key in ("cv", "fraction", "receptors", "cells"):
-            wanted = key in _NEEDS[self.model]
+        for key in ("cv", "fraction", "receptors", "cells", "image", "pixel_um"):
+            wanted, name = key in _NEEDS[self.model], key.removesuffix("_um")
             if wanted and getattr(self, key) is None:
-                raise _fault(f"uptake {self.model} needs it.", key)
+                raise _fault(f"uptake {self.model} needs it.", name)
             if not wanted and getattr(self, key) is not None:
-                raise _fault(f"does not go with uptake {self.model}.", key)
+                raise _fault(f"does not go with uptake {self.model}.", name)
         if self.fraction == 0:
             raise _fault("a labelled fraction lies above 0 %.", "fraction")
         return self
@@ -215,6 +225,17 @@ class Oxygen(_Part):
         return value
 
 
+class Bystander(_Part):
+    """A signal of hit cells that harms others; no such numbers of a tumour are known, so all are yours."""
+
+    reach_um: LengthUm = Field(alias="reach", description="decay length of the signal, e.g. '100 um'")
+    half_effect_per_um: float = Field(
+        gt=0, description="concentration in 1/um with 63 % of the largest effect, e.g. 0.01"
+    )
+    largest_effect: Fraction = Field(description="chance to die where the signal is strong, e.g. '30 %'")
+    acts_on: Literal["not_hit", "all"] = Field(default="not_hit", description="cells that no alpha hits, or all")
+
+
 class Comparison(_Part):
     """Another emitter in the same cells."""
 
@@ -242,6 +263,7 @@ class CellsCase(_Part):
     uptake: UptakeChoice = UptakeChoice()
     response: ResponseChoice
     oxygen: Oxygen | None = None
+    bystander: Bystander | None = None
     compare: Comparison | None = None
     options: CellsOptions = CellsOptions()
 
@@ -259,6 +281,11 @@ class CellsCase(_Part):
             )
         if self.uptake.penetration_depth_um is not None and self.cluster.shape != "spheroid":
             raise _fault("a penetration depth goes with cluster shape: spheroid.", "uptake", "penetration_depth")
+        free = [self.source.place.get("medium", 0.0), *(d.get("medium", 0.0) for d in self.source.daughters.values())]
+        if self.cluster.shape != "spheroid" and any(share > 0 for share in free):
+            raise _fault(
+                "decays in the medium go with cluster shape: spheroid.", "source", "place" if free[0] else "daughters"
+            )
         if self.oxygen is not None and self.cluster.shape != "spheroid":
             raise _fault("the oxygen field is that of a spheroid; leave it out for other shapes.", "oxygen")
         return self
@@ -270,7 +297,7 @@ class CellsCase(_Part):
 
 _PARTS: Parts = {
     (): CellsCase, ("cells",): CellSizes, ("cluster",): ClusterShape, ("source",): Source, ("uptake",): UptakeChoice,
-    ("response",): ResponseChoice, ("response", "low_let"): LowLet, ("oxygen",): Oxygen, ("compare",): Comparison,
+    ("response",): ResponseChoice, ("response", "low_let"): LowLet, ("oxygen",): Oxygen, ("bystander",): Bystander, ("compare",): Comparison,
     ("options",): CellsOptions,
 }  # fmt: skip
 
@@ -283,9 +310,93 @@ def load_cells(path: str | pathlib.Path) -> CellsCase:
     CaseError
         One message per problem: the line, what was given, what is allowed, the nearest valid name.
     """
-    found = read_as(path, CellsCase, _PARTS)
+    try:
+        found = read_as(path, CellsCase, _PARTS)
+    except CaseError as error:  # the example that the command prints is a patient
+        raise CaseError(
+            str(error).replace("`alphatwin show example` prints one", "examples/spheroid-225ac.yaml is one")
+        ) from None
     assert isinstance(found, CellsCase)
     return found
+
+
+def uptake_image(case_file: str | pathlib.Path, name: str) -> Any:
+    """The image of uptake that lies beside the case file, as an array [y, x] or [z, y, x] of floats.
+
+    NumPy files are read without pickles; PNG and TIFF need Pillow and one grey channel, page after page into z.
+
+    Raises
+    ------
+    CaseError
+        A name with a folder in it, no such file, another format, colours, or too many pixels.
+    """
+    import numpy as np
+
+    place = "uptake.image"
+    if pathlib.PurePath(name).name != name:
+        raise CaseError(f"{place}: {name!r} names a folder; put the image beside the case and give its name alone.")
+    path, ending = pathlib.Path(case_file).parent / name, pathlib.PurePath(name).suffix.lower()
+    readers = {".npy": _npy, ".csv": _csv, ".png": _picture, ".tif": _picture, ".tiff": _picture}
+    if ending not in readers:
+        raise CaseError(f"{place}: {name} is of no kind that is read; give {', '.join(readers)}.")
+    try:
+        found = np.asarray(readers[ending](path), dtype=float)
+    except CaseError:
+        raise
+    except ImportError:
+        raise CaseError(
+            f"{place}: {ending} files need Pillow (pip install pillow); or write the image as .npy or .csv."
+        ) from None
+    except (OSError, ValueError, TypeError, SyntaxError, EOFError) as error:
+        reason = (getattr(error, "strerror", None) or f"it is no {ending} image").lower()
+        raise CaseError(f"{place}: {name} cannot be read: {reason}.") from None
+    return found
+
+
+def _npy(path: pathlib.Path) -> Any:
+    import numpy as np
+
+    found = np.load(path, mmap_mode="r", allow_pickle=False)
+    return _not_too_large(found.shape, path.name) and found
+
+
+def _csv(path: pathlib.Path) -> Any:
+    import numpy as np
+
+    rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip() and not line.startswith("#")]
+    if not rows:
+        raise CaseError(f"uptake.image: {path.name} is empty; give rows of numbers with commas between them.")
+    return np.array([[float(cell) for cell in row.split(",")] for row in rows])
+
+
+def _picture(path: pathlib.Path) -> Any:
+    import warnings
+
+    import numpy as np
+    from PIL import Image, ImageSequence
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a large image is refused below, in our words
+        try:
+            opened = Image.open(path)
+        except Image.DecompressionBombError:
+            _not_too_large((MAX_PIXELS + 1,), path.name)
+            raise
+    with opened as image:
+        pages = getattr(image, "n_frames", 1)
+        _not_too_large((pages, *image.size), path.name)
+        if image.mode not in ("1", "L", "I", "F", "I;16", "I;16B", "I;16L"):
+            raise CaseError(
+                f"uptake.image: {path.name} has the colours {image.mode}; give one grey channel that is proportional to uptake."
+            )
+        found = np.stack([np.asarray(page, dtype=float) for page in ImageSequence.Iterator(image)])
+    return found[0] if pages == 1 else found
+
+
+def _not_too_large(shape: tuple[int, ...], name: str) -> bool:
+    if math.prod(shape) > MAX_PIXELS:
+        raise CaseError(f"uptake.image: {name} has {math.prod(shape)} pixels; at most {MAX_PIXELS} are read.")
+    return True
 
 
 def table_lines(case_file: str | pathlib.Path, name: str) -> list[str]:

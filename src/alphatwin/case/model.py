@@ -468,6 +468,26 @@ class CellOptions(_Part):
     alpha_per_Gy: float | None = Field(
         default=None, gt=0, le=10, description="LQ alpha of photons; with it the report gives survival"
     )
+    line: str | None = Field(
+        default=None, description="a cell line in place of alpha_per_Gy: an id of `alphatwin list cell-line`, e.g. v79"
+    )
+
+    @field_validator("line")
+    @classmethod
+    def _known_line(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        entry = catalog.cell_line(value)
+        if "osmk2021" not in entry.models:
+            have = [name for name, e in catalog.entries("cell-line").items() if "osmk2021" in e.models]
+            raise ValueError(f"{entry.id} has no photon alpha in the catalogue; {', '.join(have)} have.")
+        return entry.id
+
+    @model_validator(mode="after")
+    def _one_alpha(self) -> Self:
+        if self.line is not None and self.alpha_per_Gy is not None:
+            raise ValueError("give alpha_per_Gy or line, not both.")
+        return self
 
     @model_validator(mode="after")
     def _nucleus_fits(self) -> Self:
@@ -477,6 +497,37 @@ class CellOptions(_Part):
                 "at least 1 um and fits inside the cell, the cell one of at most 100 um."
             )
         return self
+
+
+def _structures(value: object) -> object:
+    """``none``, ``all``, or names by region, each a structure of that region; one name stands for a list of one."""
+    allowed = "Write 'none', 'all', or names by region, e.g. {red_marrow: marrow-cavity}."
+    if isinstance(value, str):
+        if value not in ("none", "all"):
+            raise ValueError(f"{short(value)} is not known. {suggestion(value, ('none', 'all'))}{allowed}")
+        return value
+    if not isinstance(value, dict):
+        raise ValueError(f"{short(value)} is not known. {allowed}")
+    known = {name: entry.region for name, entry in catalog.entries("structure").items()}
+    organs = sorted(set(known.values()))
+    made: dict[str, tuple[str, ...]] = {}
+    for region, given in value.items():
+        organ = "kidneys" if region in ("kidney_left", "kidney_right") else region
+        fit = [name for name, of in known.items() if of == organ]
+        if not fit:
+            text = f"no structure of {short(region)} is in the catalogue. {suggestion(str(region), organs)}"
+            raise _fault(f"{text}There are some of {', '.join(organs)}.", str(region))
+        names = [given] if isinstance(given, str) else given
+        if not isinstance(names, list | tuple) or not names or not all(isinstance(n, str) for n in names):
+            raise _fault(f"{short(given)} names no structure; give at least one of {', '.join(fit)}.", region)
+        for name in names:
+            if name not in fit:
+                text = f"no structure of {region} is called {short(name)}. {suggestion(name, fit)}"
+                raise _fault(f"{text}Known: {', '.join(fit)}.", region)
+        if len(set(names)) != len(names):
+            raise _fault("each structure counts once; one is named twice.", region)
+        made[region] = tuple(names)
+    return made
 
 
 class Options(_Part):
@@ -512,6 +563,14 @@ class Case(_Part):
     prior_therapy: tuple[Annotated[PriorCourse | ExternalBeam, Field(discriminator="type")], ...] = ()
     limits: dict[str, LimitChoice] = Field(default_factory=dict)
     cells: CellOptions = CellOptions()
+    structures: Annotated[
+        Literal["none", "all"] | dict[str, tuple[str, ...]],
+        BeforeValidator(_structures),
+    ] = Field(
+        default="none",
+        description="dose to the cells inside an organ: 'all' that the catalogue has, or by region, "
+        "e.g. {kidneys: [kidney-glomerulus, kidney-proximal-tubule], red_marrow: marrow-cavity}",
+    )
     options: Options = Options()
 
     @model_validator(mode="before")
@@ -568,6 +627,10 @@ class Case(_Part):
             "remainder",
         ]
         named: list[tuple[str | int, ...]] = [("limits", name) for name in self.limits]
+        if not isinstance(self.structures, str):
+            if catalog.anatomy(self.patient.anatomy).species != "human":
+                raise _fault("the catalogue's structures are those of man; leave this out.", "structures")
+            named += [("structures", name) for name in self.structures]
         named += [
             ("prior_therapy", i, p.type, "dose", name) for i, p in enumerate(self.prior_therapy) for name in p.dose
         ]

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 from ..errors import CatalogError, missing, suggestion
 from .bibliography import Source, sources
 from .model import (
+    DENSEST_PACKING,
+    MOST_INCLUSIONS,
     NTCP,
     AdministeredActivity,
     Agent,
@@ -30,6 +32,7 @@ from .model import (
     Modifier,
     NuclideOverride,
     ParameterSet,
+    Placement,
     Quantity,
     RetentionCurve,
     Structure,
@@ -38,7 +41,9 @@ from .model import (
 )
 
 __all__ = [
+    "DENSEST_PACKING",
     "KINDS",
+    "MOST_INCLUSIONS",
     "NTCP",
     "AdministeredActivity",
     "Agent",
@@ -54,6 +59,7 @@ __all__ = [
     "Modifier",
     "NuclideOverride",
     "ParameterSet",
+    "Placement",
     "Quantity",
     "RetentionCurve",
     "Source",

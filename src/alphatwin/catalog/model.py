@@ -369,6 +369,7 @@ class Modifier(Entry):
 # --- structures inside organs ----------------------------------------------------------------------------------------
 
 DENSEST_PACKING = {"hexagonal": 0.9069, "fcc": 0.7404}  # of equal cylinders, of equal spheres
+MOST_INCLUSIONS = 0.35  # of a volume: more balls cannot be strewn one by one
 
 
 class StructureZone(Entry):
@@ -397,8 +398,34 @@ class Inclusions(Entry):
     volume_fraction: Quantity
 
 
+class Placement(Entry):
+    """Where the decays of an organ are inside its structure; what `shares` leaves is spread evenly over the organ.
+
+    `agent`: what the agent holds, daughters that stayed with it included. `free`: daughters that came through blood.
+    """
+
+    of: Literal["agent", "free"]
+    applies_to: tuple[str, ...] = Field(min_length=1, description="agent ids, or '*'")
+    shares: dict[str, Quantity] = Field(description="source -> share of the organ's decays there, unit 1")
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _shares_are_shares(self) -> Placement:
+        for name, q in self.shares.items():
+            least, most = (q.low, q.high) if q.low is not None and q.high is not None else (q.value, q.value)
+            if q.unit != "1" or least < 0 or most > 1:
+                raise ValueError(f"the share in {name} has the unit 1 and lies between 0 and 1")
+        if sum(q.value for q in self.shares.values()) > 1 + 1e-9:
+            raise ValueError("the shares sum to more than 1")
+        return self
+
+
 class Structure(Entry):
-    """A repeated unit inside an organ: concentric spheres or cylinders, alone or packed, and the cells that matter."""
+    """A repeated unit inside an organ: concentric spheres or cylinders, alone or packed, and the cells that matter.
+
+    `tissue_zones` are what of it belongs to the organ's region (all, if none is named); `tissue_share` is the part of
+    the organ's mass that is such tissue (all of it, if none is given).
+    """
 
     id: str
     name: str
@@ -411,7 +438,33 @@ class Structure(Entry):
     zones: tuple[StructureZone, ...] = Field(min_length=1)
     inclusions: Inclusions | None = None
     cells: dict[str, StructureCells] = Field(min_length=1)
+    tissue_zones: tuple[str, ...] = ()
+    tissue_share: Quantity | None = None
+    placements: tuple[Placement, ...] = ()
     gaps: tuple[str, ...] = ()
+
+    def placement(self, of: str, agent: str) -> Placement:
+        """Where decays of this kind are: the entry that names the agent, else the general one, else evenly."""
+        mine = [p for p in self.placements if p.of == of]
+        for wanted in (agent, "*"):
+            for p in mine:
+                if wanted in p.applies_to:
+                    return p
+        return Placement(of="agent" if of == "agent" else "free", applies_to=("*",), shares={})
+
+    @model_validator(mode="after")
+    def _places_exist(self) -> Structure:
+        zones = [z.name for z in self.zones] + ([self.between] if self.between else [])
+        known = zones + [z.outer_surface for z in self.zones if z.outer_surface]
+        if missed := set(self.tissue_zones) - set(zones):
+            raise ValueError(f"no tissue zone is called {', '.join(sorted(missed))}")
+        for p in self.placements:
+            if missed := set(p.shares) - set(known):
+                raise ValueError(f"no source is called {', '.join(sorted(missed))}; there are {', '.join(known)}")
+        share = self.tissue_share
+        if share is not None and (share.unit != "1" or not 0 < share.value <= 1):
+            raise ValueError("tissue_share has the unit 1 and lies between 0 and 1")
+        return self
 
     @model_validator(mode="after")
     def _holds_together(self) -> Structure:
@@ -437,6 +490,6 @@ class Structure(Entry):
         lengths += [self.inclusions.diameter] if self.inclusions else []
         if any(q.unit != "um" or q.value <= 0 for q in lengths):
             raise ValueError("lengths are above 0 and in um")
-        if self.inclusions and not 0 < self.inclusions.volume_fraction.value <= 0.35:
-            raise ValueError("inclusions fill up to 0.35 of their zones: more cannot be strewn at random")
+        if self.inclusions and not 0 < self.inclusions.volume_fraction.value <= MOST_INCLUSIONS:
+            raise ValueError(f"inclusions fill up to {MOST_INCLUSIONS} of their zones: more cannot be strewn at random")
         return self

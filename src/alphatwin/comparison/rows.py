@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import catalog
+from ..biology.cells import chain_lea_catcheside
 from ..biology.cells import survival as cell_survival
 from ..biology.damage import (
     complex_share,
@@ -29,11 +30,11 @@ from ..biology.damage import (
 )
 from ..biology.models import GY_UM2_PER_KEV_PER_UM, LinearQuadratic
 from ..biology.oxygen import AIR_MMHG, OsmkOER
-from ..biology.protraction import lea_catcheside_curve
+from ..dose._chain import left_out
 from ..dose.cells import Cluster, ClusterDose, Labelled, cluster_dose, spheroid
 from ..errors import DomainError
 from ..physics.matter import medium
-from ..physics.nuclides import Nuclide, activities
+from ..physics.nuclides import Nuclide
 from ..physics.nuclides import nuclide as nuclide_of
 from ..transport.cells import cell_s_values, point_energy
 from ..transport.hits import specific_energy
@@ -43,7 +44,7 @@ __all__ = ["compare"]
 
 Array = npt.NDArray[np.float64]
 
-_OUTLIVES_H = 24.0 * 365.25  # progeny with a longer half-life decays after the treatment: left out
+_NORMAL_MMHG = 40.0  # well supplied tissue
 _SEEN = 0.01  # lines with a smaller yield per decay of the parent are not named in a range
 _SAMPLED_TRACKS = 40
 _LEAVES_H = 1e-4  # a free ion that lives less than 0.4 s does not get far
@@ -73,14 +74,8 @@ class _Alphas:
 
 def _members(parent: Nuclide) -> list[tuple[Nuclide, float]]:
     """Members of the chain that decay during a treatment, with their decays per decay of the parent."""
-    names = [n for n in parent.chain if n == parent.name or nuclide_of(n).half_life_h < _OUTLIVES_H]
-    return [(nuclide_of(n), parent.branching_to(n)) for n in names]
-
-
-def _lost(parent: Nuclide) -> dict[str, dict[str, float]]:
-    """Members that outlive the treatment, for a cluster: nowhere."""
-    kept = {n.name for n, _ in _members(parent)}
-    return {n: {} for n in parent.chain if n not in kept}
+    late = left_out(parent.name)
+    return [(nuclide_of(n), parent.branching_to(n)) for n in parent.chain if n not in late]
 
 
 def _lines(parent: Nuclide, radiation: str) -> tuple[Array, Array]:
@@ -195,21 +190,12 @@ def _case(name: str, conditions: Conditions) -> _Case:
 def _protraction(parent: Nuclide, gray: dict[str, tuple[float, float]], conditions: Conditions) -> tuple[float, float]:
     """G of the low-LET dose rate of the chain in place, and the highest rate of all dose per unit of dose in 1/h.
 
-    `gray` holds low-LET and total dose per decay of the parent; divided by the branching they are per decay of a member.
+    `gray` holds low-LET and total dose of each member per decay of the parent.
     """
     clearance = math.log(2.0) / conditions.biological_half_life_h
-    slowest = math.log(2.0) / parent.half_life_h + clearance
-    last = 16.0 / slowest
-    times = np.concatenate([[0.0], np.geomspace(last * 1e-6, last, 1500)])
-    curves = activities({parent.name: 1.0}, times)
-    low, total = np.zeros(len(times)), np.zeros(len(times))
-    for member, decays in _members(parent):
-        if decays > 0.0:
-            here = np.maximum(curves.sel(nuclide=member.name).values, 0.0) * np.exp(-clearance * times) / decays
-            low += here * gray[member.name][0]
-            total += here * gray[member.name][1]
-    g = float(lea_catcheside_curve(times, low, conditions.repair_h))
-    return g, float(total.max() / np.trapezoid(total, times))
+    low, total = ({name: pair[i] for name, pair in gray.items()} for i in (0, 1))
+    g, _ = chain_lea_catcheside(parent.name, low, conditions.repair_h, clearance)
+    return g, chain_lea_catcheside(parent.name, total, conditions.repair_h, clearance)[1]
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------
@@ -255,11 +241,17 @@ def _physics_rows(table: _Table) -> None:
         return _range_text(float(seen.min()), float(seen.max()))
 
     def electron_top(c: _Case) -> Value:
-        return max(float(m.emissions("electron")["energy_MeV"].max()) for m, n in _members(c.nuclide) if n > _SEEN)
+        tops = []
+        for m, n in _members(c.nuclide):
+            table = m.emissions("electron")
+            seen = (table["kind"].astype(str) == "beta") | (table["yield_per_decay"] * n > _SEEN)
+            if n > _SEEN and seen.any():
+                tops.append(float(table["energy_MeV"][seen].max()))
+        return max(tops) if tops else None
 
     table.add("alpha_energies", group, "alpha energies", "MeV", alpha_energies, "lines with a yield above 1 %", data)
     table.add("electron_highest", group, "highest electron energy", "MeV", electron_top,
-              "upper end of the beta spectra (centre of the last of 200 bins) or highest conversion line", data)  # fmt: skip
+              "upper end of the beta spectra (centre of the last of 200 bins) or highest conversion or Auger line above 1 %", data)  # fmt: skip
 
     group, water = "Range and LET", medium("water")
     stopping = (*data, "astar", "icru49", "estar", "icru37")
@@ -282,14 +274,14 @@ def _physics_rows(table: _Table) -> None:
         stopping,
     )
     table.add("electron_range_um", group, "range of the highest electron", "um",
-              lambda c: float(water.csda_range_um("electron", float(electron_top(c) or 0.0))), "CSDA range at the highest energy", stopping)  # fmt: skip
+              lambda c: float(water.csda_range_um("electron", top)) if isinstance(top := electron_top(c), float) else None, "CSDA range at the highest energy", stopping)  # fmt: skip
     table.add("electron_r90_um", group, "90 % of electron energy within", "um", lambda c: _r90(c, "electron"),
               "Monte Carlo point kernel over full spectra, chain in place", (*stopping, "moliere1948"))  # fmt: skip
-    table.add("alpha_let", group, "LET of alphas, track mean", "keV/um", lambda c: c.alphas.track_let if c.alphas else None,
+    table.add("alpha_let", group, "alpha LET, track mean", "keV/um", lambda c: c.alphas.track_let if c.alphas else None,
               "mean over the path inside the nucleus, from the cell's surface", stopping)  # fmt: skip
-    table.add("alpha_let_dose", group, "LET of alphas, dose mean", "keV/um", lambda c: c.alphas.dose_let if c.alphas else None,
+    table.add("alpha_let_dose", group, "alpha LET, dose mean", "keV/um", lambda c: c.alphas.dose_let if c.alphas else None,
               "mean over the dose to the nucleus, from the cell's surface", stopping)  # fmt: skip
-    table.add("electron_let", group, "LET of electrons, track mean", "keV/um", lambda c: c.electrons.track_let,
+    table.add("electron_let", group, "electron LET, track mean", "keV/um", lambda c: c.electrons.track_let,
               "sum of energy over sum of CSDA range, electrons of 10 keV and more", stopping)  # fmt: skip
     table.add("low_let_share", group, "low-LET share of nucleus dose", "%", lambda c: 100.0 * c.low_share,
               "cellular S values, nucleus <- surface, of electrons and photons over all but recoils", (*stopping, "goddu1994sphere"))  # fmt: skip
@@ -331,10 +323,25 @@ def _damage_rows(table: _Table) -> None:
     table.add("dsb_per_track", group, "DSB per track through a nucleus", "", lambda c: c.track_Gy * alpha_dsb_per_Gy(c),
               "mean dose of one track (alpha: frequency mean of hits from the surface; electron: LET times the mean chord) times the yield",
               model, verified=False)  # fmt: skip
-    table.add("ssb_per_Gy", group, "SSB per Gy and nucleus", "1/Gy",
-              lambda c: None if c.alpha_leads else float(ssb_yield("electron", min(c.electrons.track_let, 3.0))) * dna,
-              "low LET: a round number of the textbooks. Alphas: no coefficients found; the yield of strand breaks per dose is nearly constant over LET",
-              ("ward1988", "nikjoo2001"), verified=False)  # fmt: skip
+
+    def ssb_per_Gy(c: _Case, dsb: float) -> float:
+        low_ssb, low_dsb = (float(f("electron", min(c.electrons.track_let, 3.0))) * dna for f in (ssb_yield, dsb_yield))
+        return max(low_ssb + 2.0 * (low_dsb - dsb), 0.0)
+
+    ssb_how = (
+        "low LET: a round number of the textbooks. Alphas: an upper estimate, the strand ends per Gy taken as those of low LET "
+        "(nearly constant over LET, nikjoo2001), two of them in each DSB; simulations see fewer SSB as LET rises (chen2021)"
+    )
+    ssb_sources = ("ward1988", "nikjoo2001", "chen2021", kundrat)
+    table.add("ssb_per_Gy", group, "SSB per Gy (alpha: at most)", "1/Gy", lambda c: ssb_per_Gy(c, dsb_per_Gy(c)),
+              ssb_how, ssb_sources, verified=False)  # fmt: skip
+    table.add("ssb_per_track", group, "SSB per track (alpha: at most)", "", lambda c: c.track_Gy * ssb_per_Gy(c, alpha_dsb_per_Gy(c)),
+              f"mean dose of one track times the yield; {ssb_how}", ssb_sources, verified=False)  # fmt: skip
+    dose, decays = table.cases[0].conditions.dose_Gy, table.cases[0].conditions.decays
+    table.add("dsb_at_dose", group, f"DSB in a nucleus at {dose:g} Gy", "", lambda c: dose * dsb_per_Gy(c), "yield times dose", model, verified=False)  # fmt: skip
+    table.add("dsb_at_decays", group, f"DSB at {decays:g} decays, cell alone", "",
+              lambda c: decays * (c.alpha_Gy + c.low_Gy) * dsb_per_Gy(c), "yield times S value, nucleus <- surface, times decays",
+              (*model, "goddu1994sphere"), verified=False)  # fmt: skip
     table.add("complex_share", group, "share of DSB that are complex", "%",
               lambda c: 100.0 * (complex_share("alpha").value * (1 - c.low_share) + complex_share("electron").value * c.low_share if c.alphas else complex_share("electron").value),
               "track-structure simulations, a further strand break within ten base pairs; two anchors, by dose", ("nikjoo2001",), verified=False)  # fmt: skip
@@ -395,6 +402,16 @@ def _effect_rows(table: _Table) -> None:
     )
     table.add("oer_air", group, "OER in air", "", oer(AIR_MMHG), "1 by definition", osmk, verified=False)
     table.add(
+        "oer_normal",
+        group,
+        f"OER in normal tissue, {_NORMAL_MMHG:g} mmHg",
+        "",
+        oer(_NORMAL_MMHG),
+        what,
+        osmk,
+        verified=False,
+    )
+    table.add(
         "oer_hypoxic",
         group,
         f"OER at {conditions.hypoxia_mmHg:g} mmHg",
@@ -441,6 +458,10 @@ def _effect_rows(table: _Table) -> None:
     table.add("quadratic_share", group, f"quadratic share, {dose:g} Gy, with G", "%", shoulder,
               "G beta D / (alpha + G beta D)", osmk, verified=False)  # fmt: skip
 
+
+def _rate_rows(table: _Table) -> None:
+    conditions = table.cases[0].conditions
+    osmk, dose = ("inaniwa2021osmk", "kiefer1986", "chatterjee1976", "inaniwa2018"), conditions.dose_Gy
     group = "Dose rate"
     curve = (
         "dose rate of electrons and photons to the nucleus, whole chain in place, exact decay; measured-curve form of G"
@@ -480,17 +501,20 @@ def _cluster_rows(table: _Table) -> dict[str, dict[str, list[float]]]:
     """Crossfire by size and labelled fraction; survival at equal dose and at equal decays."""
     c0 = table.cases[0].conditions
     geometry = {"cell_radius_um": c0.cell_radius_um, "nucleus_radius_um": c0.nucleus_radius_um}
-    sources = ("icrp107", "goddu1994sphere", "astar", "icru49", "estar", "moliere1948")
-    osmk = ("inaniwa2021osmk", "roeske2006")
+    sources, osmk = _BALL_SOURCES, ("inaniwa2021osmk", "roeske2006")
     middle = c0.cluster_radii_um[len(c0.cluster_radii_um) // 2]
     shares: dict[str, dict[float, float]] = {}
     found: dict[str, dict[str, float]] = {}
     curves: dict[str, dict[str, list[float]]] = {"crossfire": {"x": list(c0.cluster_radii_um)}}
     doses = np.linspace(0.0, 4.0 * c0.dose_Gy, 7)
     curves["survival"] = {"x": [float(d) for d in doses]}
+    curves["bare"] = {"x": [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.9]}
+    curves["oxygen"] = {"x": [0.1, 0.3, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0]}
+    model = OsmkOER(c0.cell_line)
+    apart: dict[str, dict[float, tuple[float, float]]] = {}
     for case in table.cases:
         name = case.nuclide.name
-        common: dict[str, Any] = dict(decays_per_cell=1.0, daughters=_lost(case.nuclide), **geometry)
+        common: dict[str, Any] = dict(decays_per_cell=1.0, **geometry)
         shares[name] = {}
         for radius in c0.cluster_radii_um:
             ball = spheroid(name, radius_um=radius, **common)
@@ -498,52 +522,98 @@ def _cluster_rows(table: _Table) -> dict[str, dict[str, list[float]]]:
             shares[name][radius] = dose.mean_crossfire_share
             if radius == middle:
                 all_labelled, all_dose = ball, dose
+        own, cross = (float(all_dose.dose.sel(origin=o).sum("radiation").mean()) for o in ("self", "cross"))
+        apart[name] = {f: _by_label(own, cross, len(all_labelled), f) for f in c0.labelled_fractions}
         few = spheroid(name, radius_um=middle, uptake=Labelled(c0.labelled_fraction), **common)
         few_dose = cluster_dose(few)
-        carries = few.decays > 0
         high, low = _responses(case)
 
         def surviving(
-            ball: Cluster, unit: ClusterDose, decays: float, high: LinearQuadratic = high, low: LinearQuadratic = low
-        ) -> tuple[float, float]:
+            ball: Cluster, unit: ClusterDose, decays: float, high: LinearQuadratic = high, low: LinearQuadratic = low,
+            felt: tuple[float, float] = (1.0, 1.0),
+        ) -> tuple[float, float]:  # fmt: skip
             """Survival and share without a hit of a ball whose dose at one decay per cell is known."""
             dose = ClusterDose(unit.dose * decays, unit.mean_hits * decays, unit.by_nuclide * decays, unit.alive)
-            result = cell_survival(ball.scaled(decays), high, low_let=low, dose=dose)
+            result = cell_survival(ball.scaled(decays), high, low_let=low, dose=dose, dose_modifying_factor=felt[0],
+                                   low_let_dose_modifying_factor=felt[1])  # fmt: skip
             return result.surviving_fraction, result.zero_hit_share
 
         at_dose, zero = surviving(all_labelled, all_dose, c0.dose_Gy / all_dose.mean_Gy)
+        hypoxic, _ = surviving(all_labelled, all_dose, c0.dose_Gy / all_dose.mean_Gy, felt=_felt(case, c0.hypoxia_mmHg))
         few_at_dose, few_zero = surviving(few, few_dose, c0.dose_Gy / few_dose.mean_Gy)
         at_decays, _ = surviving(all_labelled, all_dose, c0.decays)
         found[name] = {
-            "dose_at_decays": all_dose.mean_Gy * c0.decays, "at_dose": at_dose, "zero": zero, "few_at_dose": few_at_dose, "few_zero": few_zero,
-            "at_decays": at_decays, "unlabelled": float(few_dose.total_Gy[~carries].mean() / few_dose.total_Gy[carries].mean()),
+            "dose_at_decays": all_dose.mean_Gy * c0.decays, "at_dose": at_dose, "zero": zero, "hypoxic": hypoxic, "few_at_dose": few_at_dose, "few_zero": few_zero,
+            "at_decays": at_decays,
         }  # fmt: skip
+        curves["bare"][name] = [100.0 * _by_label(own, cross, len(all_labelled), f)[1] for f in curves["bare"]["x"]]
+        curves["oxygen"][name] = [float(model.mixed_oer(*case.spectrum(), p)) for p in curves["oxygen"]["x"]]
         curves["crossfire"][name] = [100.0 * shares[name][r] for r in c0.cluster_radii_um]
         curves["survival"][name] = [
             surviving(few, few_dose, float(d) / few_dose.mean_Gy)[0] if d > 0 else 1.0 for d in doses
         ]
 
+    _crossfire_rows(table, shares, apart, middle)
+    labelled = f"{100 * c0.labelled_fraction:g} % labelled"
+    group = f"Ball of {middle:g} um, equal absorbed dose"
+    how = "exact hit statistics of every cell with the OSMK response in air (alphas and electrons apart), G of the nuclide"
+    table.add("sf_dose", group, f"survival at {c0.dose_Gy:g} Gy, all labelled", "", lambda c: found[c.nuclide.name]["at_dose"], how, (*sources, *osmk), verified=False)  # fmt: skip
+    table.add("zero_hit", group, "cells that no alpha hits", "%", lambda c: 100.0 * found[c.nuclide.name]["zero"] if c.alphas else None, "exp(-mean hits), mean over cells", sources)  # fmt: skip
+    table.add("sf_hypoxic", group, f"survival, hypoxic, {c0.hypoxia_mmHg:g} mmHg", "", lambda c: found[c.nuclide.name]["hypoxic"],
+              f"{how}; every cell feels its dose divided by the OER, alphas and electrons apart", (*sources, *osmk), verified=False)  # fmt: skip
+    table.add("sf_dose_few", group, f"survival, {labelled}", "", lambda c: found[c.nuclide.name]["few_at_dose"], how, (*sources, *osmk), verified=False)  # fmt: skip
+    table.add("zero_hit_few", group, f"not hit, {labelled}", "%", lambda c: 100.0 * found[c.nuclide.name]["few_zero"] if c.alphas else None, "exp(-mean hits), mean over cells", sources)  # fmt: skip
+    group = f"Ball of {middle:g} um, equal decays"
+    table.add("ball_dose", group, f"dose at {c0.decays:g} decays per cell", "Gy", lambda c: found[c.nuclide.name]["dose_at_decays"], "cellular S values summed over the ball", sources)  # fmt: skip
+    table.add("sf_decays", group, "survival", "", lambda c: found[c.nuclide.name]["at_decays"], how, (*sources, *osmk), verified=False)  # fmt: skip
+    return curves
+
+
+_BALL_SOURCES = ("icrp107", "goddu1994sphere", "astar", "icru49", "estar", "moliere1948")
+
+
+def _crossfire_rows(
+    table: _Table, shares: dict[str, dict[float, float]], apart: dict[str, dict[float, tuple[float, float]]], middle: float
+) -> None:  # fmt: skip
+    """Reach; share of the dose from others by size of the ball, and by labelled fraction in the middle one."""
+    c0, sources = table.cases[0].conditions, _BALL_SOURCES
     group = "Crossfire"
     table.add("reach_um", group, "reach of crossfire", "um",
               lambda c: float(medium("water").csda_range_um("alpha", float(c.alphas.energy_MeV[c.alphas.number > _SEEN].max()))) if c.alphas and c.alpha_leads else _r90(c, "electron"),
               "alpha-led: range of the longest alpha above 1 %; beta: distance with 90 % of the electron energy", sources)  # fmt: skip
     for radius in c0.cluster_radii_um:
-        table.add(f"crossfire_{radius:g}um", group, f"dose from others, ball of {radius:g} um", "%",
+        table.add(f"crossfire_{radius:g}um", group, f"from others, ball of {radius:g} um", "%",
                   lambda c, r=radius: 100.0 * shares[c.nuclide.name][r],  # type: ignore[misc]
                   "share of the nuclei's dose from other cells, touching cells on a cubic lattice, all labelled, chain in place", sources)  # fmt: skip
-    labelled = f"{100 * c0.labelled_fraction:g} % labelled"
-    table.add("unlabelled_dose", group, f"dose, bare over labelled, {labelled}", "%", lambda c: 100.0 * found[c.nuclide.name]["unlabelled"],
-              f"mean nucleus dose of cells without the nuclide over that of cells with it, ball of {middle:g} um", sources)  # fmt: skip
-    group = f"Ball of {middle:g} um, equal absorbed dose"
-    how = "exact hit statistics of every cell with the OSMK response in air (alphas and electrons apart), G of the nuclide"
-    table.add("sf_dose", group, f"survival at {c0.dose_Gy:g} Gy, all labelled", "", lambda c: found[c.nuclide.name]["at_dose"], how, (*sources, *osmk), verified=False)  # fmt: skip
-    table.add("zero_hit", group, "cells that no alpha hits", "%", lambda c: 100.0 * found[c.nuclide.name]["zero"] if c.alphas else None, "exp(-mean hits), mean over cells", sources)  # fmt: skip
-    table.add("sf_dose_few", group, f"survival, {labelled}", "", lambda c: found[c.nuclide.name]["few_at_dose"], how, (*sources, *osmk), verified=False)  # fmt: skip
-    table.add("zero_hit_few", group, f"cells no alpha hits, {labelled}", "%", lambda c: 100.0 * found[c.nuclide.name]["few_zero"] if c.alphas else None, "exp(-mean hits), mean over cells", sources)  # fmt: skip
-    group = f"Ball of {middle:g} um, equal decays"
-    table.add("ball_dose", group, f"mean dose at {c0.decays:g} decays per cell", "Gy", lambda c: found[c.nuclide.name]["dose_at_decays"], "cellular S values summed over the ball", sources)  # fmt: skip
-    table.add("sf_decays", group, "survival", "", lambda c: found[c.nuclide.name]["at_decays"], how, (*sources, *osmk), verified=False)  # fmt: skip
-    return curves
+    for f in c0.labelled_fractions:
+        told = f"{100 * f:g} % labelled"
+        how = f"mean over random labels of a ball of {middle:g} um with the same decays in fewer cells, chain in place"
+        table.add(f"crossfire_labelled_{100 * f:g}", group, f"{told}: from others", "%",
+                  lambda c, f=f: 100.0 * apart[c.nuclide.name][f][0], f"share of the dose of cells with the nuclide; {how}", sources)  # type: ignore[misc]  # fmt: skip
+        table.add(f"bare_dose_{100 * f:g}", group, f"{told}: bare/labelled", "%",
+                  lambda c, f=f: 100.0 * apart[c.nuclide.name][f][1], f"mean nucleus dose of cells without the nuclide over that of cells with it; {how}", sources)  # type: ignore[misc]  # fmt: skip
+
+
+def _by_label(own: float, cross: float, cells: int, fraction: float) -> tuple[float, float]:
+    """Crossfire share of labelled cells, and dose of bare over labelled cells, when a fraction at random carries all decays.
+
+    `own` and `cross` are mean doses with all cells labelled. Another cell carries 1/fraction with the chance
+    (f n - 1)/(n - 1) beside a labelled cell, f n/(n - 1) beside a bare one.
+    """
+    if cells < 2:
+        return 0.0, 0.0
+    beside = max(fraction * cells - 1.0, 0.0) / (cells - 1.0) / fraction * cross
+    labelled = own / fraction + beside
+    return beside / labelled, cells / (cells - 1.0) * cross / labelled
+
+
+def _felt(case: _Case, pressure: float) -> tuple[float, float]:
+    """1/OER of alphas over their spectrum in the nucleus, and of electrons."""
+    model = OsmkOER(case.conditions.cell_line)
+    low = 1.0 / float(model.mixed_oer([0.2], [1.0], pressure))
+    if case.alphas is None:
+        return low, low
+    return 1.0 / float(model.mixed_oer(case.alphas.let, case.alphas.dose_share, pressure)), low
 
 
 def _other_rows(table: _Table) -> None:
@@ -573,12 +643,12 @@ def _other_rows(table: _Table) -> None:
         for parent, _, value in mothers:
             if parent == c.nuclide.name and value < 1.0:
                 return 100.0 * value
-        return None if not c.nuclide.chain[1:] else 100.0
+        return None
 
     table.add("daughters", group, "daughters that may leave", "", leaving,
-              "progeny set free by an alpha recoil (which breaks any chelate) or by conversion in DOTA (212Bi), living longer than 0.4 s", ("icrp107", "kruijff2015daughters", "mirzadeh1993chelate"))  # fmt: skip
+              "progeny set free by an alpha recoil (which breaks any chelate) or by conversion in DOTA (212Bi), living longer than 0.4 s and less than a year", ("icrp107", "kruijff2015daughters", "mirzadeh1993chelate"))  # fmt: skip
     table.add("daughter_alpha", group, "alpha energy of daughters", "%", later_alphas, "share of the chain's alpha energy that the parent's own decay does not carry", ("icrp107",))  # fmt: skip
-    table.add("retained", group, "first daughter stays on the surface", "%", retained, "catalogue of daughter fates, any agent, decay at the cell's surface; an estimate",
+    table.add("retained", group, "first daughter stays on cell", "%", retained, "catalogue of daughter fates, any agent, decay at the cell's surface; an estimate; a dash where it has none",
               ("kruijff2015daughters", "mirzadeh1993chelate"), verified=False)  # fmt: skip
 
 
@@ -650,6 +720,7 @@ def compare(nuclides: Sequence[str], conditions: Conditions | None = None) -> Co
     _physics_rows(table)
     _damage_rows(table)
     _effect_rows(table)
+    _rate_rows(table)
     _cell_rows(table)
     curves = _cluster_rows(table)
     _other_rows(table)
@@ -657,6 +728,7 @@ def compare(nuclides: Sequence[str], conditions: Conditions | None = None) -> Co
     notes = (
         "Every daughter decays where its parent did, save members that outlive a year, which are left out (207Bi of 211At).",
         "Straight alpha tracks without delta rays; recoils are left out of the dose to the nucleus.",
+        "Crossfire of labelled and bare cells is the mean over random labels; survival with few labelled cells is one draw of them.",
         "Survival rests on parameters of one cell line that were not read in their paper; compare nuclides, not hospitals.",
         *gaps,
     )

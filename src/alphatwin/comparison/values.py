@@ -35,7 +35,9 @@ class Conditions:
     cluster_radii_um : tuple of float
         Balls of touching cells in which crossfire is computed; the middle one carries survival.
     labelled_fraction : float
-        Share of the cells that carry the nuclide in the rows that say so.
+        Share of the cells that carry the nuclide in the rows of survival that say so.
+    labelled_fractions : tuple of float
+        Shares for which crossfire is told apart for cells with and without the nuclide.
     hypoxia_mmHg : float
         Oxygen of hypoxic cells.
     repair_half_time_h : float, optional
@@ -62,6 +64,7 @@ class Conditions:
     nucleus_radius_um: float = 4.0
     cluster_radii_um: tuple[float, ...] = (25.0, 100.0, 200.0)
     labelled_fraction: float = 0.1
+    labelled_fractions: tuple[float, ...] = (0.5, 0.1, 0.01)
     hypoxia_mmHg: float = 2.5
     repair_half_time_h: float | None = None
     biological_half_life_h: float = math.inf
@@ -80,6 +83,8 @@ class Conditions:
             )
         if not 0.0 < self.labelled_fraction < 1.0:
             raise DomainError(f"labelled_fraction is {self.labelled_fraction:g}; it lies between 0 and 1.")
+        if not self.labelled_fractions or any(not 0.0 < f < 1.0 for f in self.labelled_fractions):
+            raise DomainError(f"labelled_fractions is {self.labelled_fractions}; each lies between 0 and 1.")
         radii = self.cluster_radii_um
         if not radii or any(not 2 * self.cell_radius_um <= r <= 400.0 for r in radii) or list(radii) != sorted(radii):
             raise DomainError(
@@ -180,6 +185,3 @@ class Comparison:
             "notes": list(self.notes),
             "sources": {key: catalog.source(key).text for key in self.sources},
         }  # fmt: skip
-
-
-# --- one nuclide on the surface of one cell --------------------------------------------------------------------------

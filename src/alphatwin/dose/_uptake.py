@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..errors import DomainError
 
-__all__ = ["Labelled", "Lognormal", "ReceptorHistogram", "Table", "Uniform", "Uptake", "positions_from"]
+__all__ = ["ImageUptake", "Labelled", "Lognormal", "ReceptorHistogram", "Table", "Uniform", "Uptake", "positions_from"]
 
 Array = npt.NDArray[np.float64]
 
@@ -117,6 +117,90 @@ class Table:
                 f"The table of uptake has {len(self.values)} values for {n} living cells; give one for each."
             )
         return np.asarray(self.values, dtype=float)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageUptake:
+    """Uptake read from an image (autoradiograph, fluorescence): a cell takes the mean intensity of the pixels it covers.
+
+    Intensities are relative: they are scaled to the mean decays per cell. A flat image holds for every height.
+
+    Parameters
+    ----------
+    intensity : array (y, x) or (z, y, x)
+        0 or more, proportional to the nuclide (background taken off, linear scale).
+    pixel_um : float
+        Edge of a pixel.
+    centre_um : tuple
+        Where the middle of the image lies, x, y (and z).
+
+    Raises
+    ------
+    DomainError
+        An image that is not of two or three dimensions, negative or missing intensities, no intensity at all.
+
+    Examples
+    --------
+    >>> image = ImageUptake(np.array([[0.0, 1.0], [0.0, 1.0]]), pixel_um=20.0)
+    >>> image.at(np.array([[-10.0, 10.0, 0.0], [10.0, 10.0, 0.0]]), cell_radius_um=5.0).tolist()
+    [0.0, 1.0]
+    """
+
+    intensity: Array
+    pixel_um: float
+    centre_um: tuple[float, ...] = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        try:
+            image = np.array(self.intensity, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise DomainError("The image of uptake must be an array of numbers [y, x] or [z, y, x].") from error
+        if image.ndim not in (2, 3) or not image.size:
+            raise DomainError(f"The image of uptake has the shape {image.shape}; [y, x] or [z, y, x] is meant.")
+        if not np.isfinite(image).all() or (image < 0).any() or not image.sum() > 0:
+            raise DomainError("Intensities of an image of uptake are finite and not negative, some of them above 0.")
+        if not (math.isfinite(self.pixel_um) and self.pixel_um > 0):
+            raise DomainError(f"pixel_um is {self.pixel_um!r}; give the edge of a pixel in um, above 0.")
+        if len(self.centre_um) < image.ndim or not np.isfinite(self.centre_um).all():
+            raise DomainError(f"centre_um is {self.centre_um!r}; give {image.ndim} finite coordinates in um.")
+        image.flags.writeable = False
+        object.__setattr__(self, "intensity", image)
+
+    def relative(self, n: int, stream: np.random.Generator) -> Array:
+        """Not known without positions; `at` is asked instead."""
+        raise DomainError("Uptake from an image needs the positions of the cells; give it to cluster or spheroid.")
+
+    def at(self, positions_um: Array, cell_radius_um: float) -> Array:
+        """Mean intensity[cell] of the pixels whose middle lies within a cell radius of its centre; linear in between.
+
+        Raises
+        ------
+        DomainError
+            A cell whose centre lies outside the image.
+        """
+        from scipy import ndimage, signal
+
+        d = self.intensity.ndim
+        size = np.array(self.intensity.shape[::-1], dtype=float)  # x, y(, z)
+        middle = np.asarray(self.centre_um[:d], dtype=float)
+        at = (np.asarray(positions_um, dtype=float)[:, :d] - middle) / self.pixel_um + 0.5 * size - 0.5
+        outside = ((at < -0.5 - 1e-9) | (at > size - 0.5 + 1e-9)).any(axis=1)
+        if outside.any():
+            far = positions_um[int(np.flatnonzero(outside)[0])]
+            covered = " x ".join(f"{v:g}" for v in size * self.pixel_um)
+            raise DomainError(
+                f"The image covers {covered} um about its middle, but a cell lies at "
+                f"{', '.join(f'{v:.4g}' for v in far[:d])} um. Check the pixel size, or take fewer cells ({int(outside.sum())} are outside)."
+            )
+        radius = int(cell_radius_um / self.pixel_um)
+        image = self.intensity
+        if radius >= 1:
+            axes = np.meshgrid(*(np.arange(-radius, radius + 1),) * d, indexing="ij")
+            disc = (np.sum([a**2 for a in axes], axis=0) <= (cell_radius_um / self.pixel_um) ** 2).astype(float)
+            inside = signal.fftconvolve(np.ones_like(image), disc, mode="same")
+            image = np.maximum(signal.fftconvolve(image, disc, mode="same"), 0.0) / np.maximum(inside, 0.5)
+        found = ndimage.map_coordinates(image, at[:, ::-1].T, order=1, mode="nearest")
+        return np.where(found > 1e-12 * float(image.max()), found, 0.0)
 
 
 def positions_from(text: Sequence[str], what: str) -> tuple[Array, Array | None]:

@@ -11,21 +11,22 @@ with S from `transport.cell_s_values`. See docs/clusters.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import DomainError, missing, suggestion
-from ..physics.nuclides import chain_table
+from ..errors import DomainError, suggestion
 from ..physics.nuclides import nuclide as nuclide_of
-from ..transport._pairs import PLACES, AlphaLines, alpha_lines, alpha_nodes, mean_hits
+from ..transport._pairs import AlphaLines, alpha_lines, alpha_nodes, gray_per_MeV, mean_hits, moments
+from ..transport._tracks import NodeTable
 from ..transport.cells import cell_s_values, checked_cell
+from ._chain import chain_places, checked_places, place_notes
+from ._medium import MEDIUM, Between, between_cells
 from ._neighbours import Kernel, Lattice, far_sums, fill_random, lattice_sums, list_sums, overlapping_pair
-from ._uptake import Labelled, Lognormal, ReceptorHistogram, Table, Uniform, Uptake
+from ._uptake import ImageUptake, Labelled, Lognormal, ReceptorHistogram, Table, Uniform, Uptake
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Cluster",
     "ClusterDose",
+    "ImageUptake",
     "Labelled",
     "Lognormal",
     "ReceptorHistogram",
@@ -50,7 +52,6 @@ Array = npt.NDArray[np.float64]
 MOST_CELLS = 20_000_000
 PACKINGS = ("cubic", "close", "random")
 MOST_RANDOM = 0.30  # share of the volume; random sequential addition jams near 0.38
-_LOW_LET = ("electron", "photon", "recoil")
 
 
 # --- the cluster -----------------------------------------------------------------------------------------------------
@@ -72,14 +73,16 @@ class Cluster:
     decays_per_parent : mapping
         Decays of each nuclide of the chain per decay of the parent.
     places : mapping of mapping
-        Nuclide -> place (``surface``, ``cytoplasm``, ``nucleus``, ``cell``) -> share of its decays; what is missing to 1
-        is lost and gives no dose.
+        Nuclide -> place (``surface``, ``cytoplasm``, ``nucleus``, ``cell``, ``medium``) -> share of its decays; what is
+        missing to 1 is lost and gives no dose.
     cell_radius_um, nucleus_radius_um : float
     daughters : mapping of mapping
         Places of the daughters that were given places of their own.
     lattice : Lattice or None
     notes : tuple of str
         What was assumed.
+    ball_um : float or None
+        Radius of the ball that just holds all cells of a spheroid; between them decays what is in the medium.
     """
 
     positions_um: Array
@@ -93,6 +96,7 @@ class Cluster:
     daughters: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     lattice: Lattice | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    ball_um: float | None = None
 
     def __post_init__(self) -> None:
         checked_cell(self.cell_radius_um, self.nucleus_radius_um)
@@ -124,8 +128,23 @@ class Cluster:
 
     @property
     def alpha_lines(self) -> AlphaLines:
-        """Alpha lines of the whole chain, in their places."""
+        """Alpha lines of the whole chain, in their places in or on the cells."""
         return alpha_lines(self.decays_per_parent, self.places)
+
+    @property
+    def between(self) -> Between | None:
+        """Decays in the medium between the cells; None without."""
+        shares = {n: p[MEDIUM] for n, p in self.places.items() if p.get(MEDIUM, 0.0) > 0}
+        if not shares or self.ball_um is None or not self.decays.any():
+            return None
+        return between_cells(
+            float(self.decays.sum()), self.decays_per_parent, shares, self.ball_um, len(self), self.cell_radius_um
+        )
+
+    @property
+    def has_alphas(self) -> bool:
+        """Whether any alpha is sent out, in a cell or between them."""
+        return bool(self.alpha_lines.by_place) or (self.between is not None and bool(self.between.lines().by_place))
 
     def scaled(self, factor: float) -> Cluster:
         """The same cluster with `factor` times the decays; the original is unchanged."""
@@ -136,57 +155,9 @@ class Cluster:
     def with_nuclide(self, nuclide: str, daughters: Mapping[str, Mapping[str, float]] | None = None) -> Cluster:
         """The same cells and decays per cell with another nuclide in the parent's places."""
         name = nuclide_of(nuclide).name
-        per_parent, places, own = _chain_places(name, self.parent_places, daughters or {})
-        return replace(self, nuclide=name, decays_per_parent=per_parent, places=places, daughters=own)
-
-
-def _checked_places(what: str, places: str | Mapping[str, float]) -> dict[str, float]:
-    """Shares by place, checked; one place alone takes all."""
-    try:
-        shares = {places: 1.0} if isinstance(places, str) else {str(k): float(v) for k, v in places.items()}
-    except (TypeError, ValueError) as error:
-        raise DomainError(
-            f"{what}: places are given as {places!r}; write a name, or shares such as {{'surface': 0.6}}."
-        ) from error
-    for place, share in shares.items():
-        if place not in PLACES:
-            raise DomainError(
-                f"{what}: no place {place!r} in a cell. {suggestion(place, PLACES)}Places: {', '.join(PLACES)}."
-            )
-        if not 0 <= share <= 1:
-            raise DomainError(f"{what}: {share!r} of the decays in the {place}; a share lies between 0 and 1.")
-    if math.fsum(shares.values()) > 1 + 1e-9:
-        raise DomainError(f"{what}: the shares by place sum to {math.fsum(shares.values()):g}, more than 1.")
-    return shares
-
-
-def _chain_places(
-    nuclide: str, parent: Mapping[str, float], daughters: Mapping[str, str | Mapping[str, float]]
-) -> tuple[Mapping[str, float], Mapping[str, Mapping[str, float]], Mapping[str, Mapping[str, float]]]:
-    """Decays and places of every member, and the places that were given: a daughter that is not named stays where its own parents decay."""
-    table = chain_table(nuclide)
-    known = {nuclide_of(name).name: _checked_places(name, shares) for name, shares in daughters.items()}
-    for name in known:
-        if name not in table.names[1:]:
-            raise missing(f"daughter of {nuclide}", name, table.names[1:])
-    per_parent = {name: nuclide_of(nuclide).branching_to(name) for name in table.names}
-    places: dict[str, Mapping[str, float]] = {}
-    for i, name in enumerate(table.names):
-        if name == nuclide:
-            shares = dict(parent)
-        elif name in known:
-            shares = known[name]
-        else:
-            shares, total = dict.fromkeys(PLACES, 0.0), 0.0
-            for j, mother in enumerate(table.names[:i]):
-                flow = per_parent[mother] * table.branching[i, j]
-                total += flow
-                for place, share in places[mother].items():
-                    shares[place] += flow * share
-            shares = {p: s / total for p, s in shares.items() if s > 0} if total else {}
-        places[name] = MappingProxyType(shares)
-    own = {name: MappingProxyType(shares) for name, shares in known.items()}
-    return MappingProxyType(per_parent), MappingProxyType(places), MappingProxyType(own)
+        per_parent, places, own = chain_places(name, self.parent_places, daughters or {})
+        notes = (*self.notes[:1], *place_notes(name, places, own))
+        return replace(self, nuclide=name, decays_per_parent=per_parent, places=places, daughters=own, notes=notes)
 
 
 def _number(name: str, value: float, *, low: float = 0.0, zero: bool = False) -> float:
@@ -216,6 +187,7 @@ def cluster(
     alive: npt.ArrayLike | None = None,
     daughters: Mapping[str, str | Mapping[str, float]] | None = None,
     lattice: Lattice | None = None,
+    ball_um: float | None = None,
     seed: int = 1,
 ) -> Cluster:
     """Cells at any positions: a patch of tissue, a table, an image.
@@ -230,9 +202,10 @@ def cluster(
         Decays of the parent, mean over the living cells.
     cell_radius_um, nucleus_radius_um : float
     source : str or mapping
-        Place of the parent in its cell, or shares by place: ``{"surface": 0.7, "cytoplasm": 0.3}``.
+        Place of the parent in its cell, or shares by place: ``{"surface": 0.7, "cytoplasm": 0.3}``; in a spheroid also
+        ``medium``, uniform in the water between the cells.
     uptake : Uptake
-        `Uniform` (default), `Lognormal`, `Labelled`, `ReceptorHistogram` or `Table`.
+        `Uniform` (default), `Lognormal`, `Labelled`, `ReceptorHistogram`, `ImageUptake` or `Table`.
     depth_um : array (cell,), optional
         Depth of each cell below the surface from which the agent comes in; wanted by `penetration_depth_um`.
     penetration_depth_um : float
@@ -241,9 +214,13 @@ def cluster(
         Dead cells are no targets and take up nothing.
     daughters : mapping, optional
         Daughter -> place or shares by place; what is missing to 1 is lost. A daughter that is not named, and its own
-        progeny, stays where its parent decays: ``{"Bi-213": {"surface": 0.3}}`` loses 70 % of 213Bi and what follows.
+        progeny, stays where its parent decays: ``{"Bi-213": {"surface": 0.3}}`` loses 70 % of 213Bi and what follows,
+        ``{"Bi-213": {"surface": 0.3, "medium": 0.7}}`` lets it decay between the cells of a spheroid. Daughters that
+        outlive a year are left out unless they are named.
     lattice : Lattice, optional
         When the positions are a lattice: sums over pairs are then exact and fast.
+    ball_um : float, optional
+        Radius of the ball about 0 that just holds all cells; `spheroid` gives it, and decays in the medium need it.
     seed : int
         Of the random uptake.
 
@@ -288,7 +265,10 @@ def cluster(
     if not living.any():
         raise DomainError("No cell of the cluster is alive.")
     decays = np.zeros(len(where))
-    relative = (uptake or Uniform()).relative(int(living.sum()), _stream(seed, "uptake"))
+    if isinstance(uptake, ImageUptake):
+        relative = uptake.at(where[living], cell_radius_um)
+    else:
+        relative = (uptake or Uniform()).relative(int(living.sum()), _stream(seed, "uptake"))
     if math.isfinite(penetration_depth_um) or depth_um is not None:
         _number("penetration_depth_um", min(penetration_depth_um, 1e12))
         if depth_um is None:
@@ -298,11 +278,13 @@ def cluster(
         raise DomainError("No living cell takes up the nuclide.")
     decays[living] = relative * (_number("decays_per_cell", decays_per_cell, zero=True) / relative.mean())
     name = nuclide_of(nuclide).name
-    per_parent, places, own = _chain_places(name, _checked_places(name, source), daughters or {})
+    per_parent, places, own = chain_places(name, checked_places(name, source), daughters or {})
+    if ball_um is None and any(p.get(MEDIUM, 0.0) > 0 for p in places.values()):
+        raise DomainError("Decays in the medium are known between the cells of a spheroid, not around other cells.")
+    if ball_um is not None and len(where) == 1 and any(p.get(MEDIUM, 0.0) > 0 for p in places.values()):
+        raise DomainError("One cell alone has no medium between cells; give the spheroid two cells or more.")
     notes = ["Cells and what is between them are water of unit density; bone, air and vessels are not there."]
-    lost = [f"{n} {1 - math.fsum(p.values()):.0%}" for n, p in places.items() if math.fsum(p.values()) < 1 - 1e-9]
-    notes.append(f"Lost from the cells without dose: {', '.join(lost)}." if lost else "Every daughter decays where its parent did."
-                 if not daughters else "Daughters have places of their own; none is lost.")  # fmt: skip
+    notes += place_notes(name, places, own)
     return Cluster(
         where,
         decays,
@@ -315,6 +297,7 @@ def cluster(
         own,
         lattice,
         tuple(notes),
+        ball_um,
     )
 
 
@@ -393,7 +376,8 @@ def spheroid(
     return cluster(
         where, nuclide, decays_per_cell=decays_per_cell, cell_radius_um=cell_radius_um, nucleus_radius_um=nucleus_radius_um,
         source=source, uptake=uptake, depth_um=rim - r if math.isfinite(penetration_depth_um) else None,
-        penetration_depth_um=penetration_depth_um, alive=r >= necrotic_radius_um, daughters=daughters, lattice=lattice, seed=seed,
+        penetration_depth_um=penetration_depth_um, alive=r >= necrotic_radius_um, daughters=daughters, lattice=lattice,
+        ball_um=rim + cell_radius_um, seed=seed,
     )  # fmt: skip
 
 
@@ -516,7 +500,8 @@ class ClusterDose:
     Attributes
     ----------
     dose : DataArray[cell, origin, radiation]
-        Gy; origin ``self`` (decays of the cell itself) and ``cross`` (all others); unweighted. Dead cells get 0.
+        Gy; origin ``self`` (decays of the cell itself), ``cross`` (all other cells) and ``medium`` (between them);
+        unweighted. Dead cells get 0.
     mean_hits : DataArray[cell]
         Expected alpha hits of the nucleus.
     by_nuclide : DataArray[nuclide, radiation]
@@ -568,26 +553,46 @@ class ClusterDose:
         return float(self.zero_hit[self.alive].mean())
 
 
-def alpha_reach_um(these: Cluster) -> float:
+def alpha_reach_um(these: Cluster, lines: AlphaLines | None = None) -> float:
     """Largest distance of two cells at which an alpha of one hits the nucleus of the other, um; 0 without alphas."""
-    far = these.alpha_lines.longest_um
+    far = (these.alpha_lines if lines is None else lines).longest_um
     return far + these.cell_radius_um + these.nucleus_radius_um if far else 0.0
 
 
 def neighbour_sums(
-    these: Cluster, reach_um: float, kernel: Kernel, wanted: npt.NDArray[np.bool_] | None = None
-) -> Array:
+    these: Cluster, reach_um: float, kernel: Kernel, wanted: npt.NDArray[np.bool_] | None = None, weight: Array | None = None
+) -> Array:  # fmt: skip
     """Sum over all other cells of decays times kernel(distance)[columns], by FFT on a lattice, by cell lists off it.
 
-    `wanted` narrows the cells that are asked for; rows of others are not defined.
+    `wanted` narrows the cells that are asked for; rows of others are not defined. `weight` stands in for the decays.
     """
     closest = 2 * these.cell_radius_um
-    if reach_um <= closest or not these.decays.any():
+    amount = these.decays if weight is None else weight
+    if reach_um <= closest or not amount.any():
         return np.zeros((len(these), kernel(np.array([closest])).shape[1]))
     if these.lattice is not None:
-        return lattice_sums(these.lattice, these.decays, reach_um, kernel)
+        return lattice_sums(these.lattice, amount, reach_um, kernel)
     targets = these.alive if wanted is None else wanted
-    return list_sums(these.positions_um, these.decays, targets, closest, reach_um, kernel)
+    return list_sums(these.positions_um, amount, targets, closest, reach_um, kernel)
+
+
+def medium_sums(
+    these: Cluster, of: Callable[[tuple[NodeTable, ...], int], Array], names: tuple[str, ...] | None = None
+) -> Array:
+    """Sum over the alphas that start between the cells, of(nodes)[cell, column]: those of a full ball less those in cells."""
+    between = these.between
+    assert between is not None
+    r = np.linalg.norm(these.positions_um, axis=1)
+    out = between.alpha_ball(r, these.nucleus_radius_um, of, names)
+    lines = between.lines(names)
+    cell = 4 / 3 * math.pi * these.cell_radius_um**3
+
+    def kernel(d: Array) -> Array:
+        nodes = alpha_nodes(lines, contact_or_more(these, d), these.cell_radius_um, these.nucleus_radius_um)
+        return np.asarray(of(nodes, len(d))) * cell
+
+    out = out - kernel(np.zeros(1))
+    return np.asarray(out - neighbour_sums(these, alpha_reach_um(these, lines), kernel, weight=np.ones(len(these))))
 
 
 def contact_or_more(these: Cluster, distance_um: Array) -> Array:
@@ -595,13 +600,16 @@ def contact_or_more(these: Cluster, distance_um: Array) -> Array:
     return np.where(distance_um > 0, np.maximum(distance_um, 2 * these.cell_radius_um), 0.0)
 
 
-def _s_values(these: Cluster, distance_um: Array) -> tuple[Array, Array]:
+def _s_values(
+    these: Cluster, distance_um: Array, places: Mapping[str, Mapping[str, float]] | None = None
+) -> tuple[Array, Array]:
     """Gy to a nucleus per parent decay[distance, nuclide], of alphas and of all else."""
+    where = these.places if places is None else places
     distance = contact_or_more(these, distance_um)
     s = cell_s_values(these.nuclide, these.cell_radius_um, these.nucleus_radius_um, distance_um=distance)
     s = s.sel(target="nucleus")
     names = [str(n) for n in s["nuclide"].values]
-    share = np.array([[these.places[n].get(str(p), 0.0) for n in names] for p in s["source"].values])
+    share = np.array([[where[n].get(str(p), 0.0) for n in names] for p in s["source"].values])
     per_parent = np.array([these.decays_per_parent[n] for n in names])
     gray = np.einsum("dpnr,pn->dnr", s.values, share) * per_parent[:, None]
     radiation = [str(r) for r in s["radiation"].values]
@@ -652,7 +660,7 @@ def cluster_dose(these: Cluster) -> ClusterDose:
         return _s_values(these, d)[1]
 
     n = len(these)
-    dose = np.zeros((n, 2, 2))
+    dose = np.zeros((n, 3, 2))
     by_nuclide = np.zeros((len(names), 2))
     hits = these.decays * own_hits
     mean_decays = float(these.decays[alive].mean())
@@ -668,10 +676,15 @@ def cluster_dose(these: Cluster) -> ClusterDose:
         sums = _low_let_sums(these, far)
         dose[:, 1, 1] = sums.sum(axis=1)
         by_nuclide[:, 1] += sums[alive].mean(axis=0)
+    if these.between is not None:
+        gray, more = _medium_dose(these, names)
+        dose[:, 2] = gray.sum(axis=1)
+        by_nuclide += gray[alive].mean(axis=0)
+        hits = hits + more
     dose = np.maximum(dose, 0.0)
     dose[~alive] = 0.0
     hits = np.where(alive, np.maximum(hits, 0.0), 0.0)
-    coords = {"origin": ["self", "cross"], "radiation": ["alpha", "low_let"]}
+    coords = {"origin": ["self", "cross", "medium"], "radiation": ["alpha", "low_let"]}
     return ClusterDose(
         xr.DataArray(dose, dims=("cell", "origin", "radiation"), coords=coords, attrs={"units": "Gy", "long_name": "absorbed dose to the nucleus"}),
         xr.DataArray(hits, dims=("cell",), attrs={"units": "1", "long_name": "expected alpha hits of the nucleus"}),
@@ -681,18 +694,48 @@ def cluster_dose(these: Cluster) -> ClusterDose:
     )  # fmt: skip
 
 
-def _low_let_sums(these: Cluster, kernel: Kernel) -> Array:
+def _medium_dose(these: Cluster, names: list[str]) -> tuple[Array, Array]:
+    """Dose[cell, nuclide, radiation] and alpha hits[cell] from decays between the cells."""
+    between = these.between
+    assert between is not None
+    gray, hits = np.zeros((len(these), len(names), 2)), np.zeros(len(these))
+    per_MeV = gray_per_MeV(these.nucleus_radius_um)
+
+    def hits_and_gray(nodes: tuple[NodeTable, ...], n: int) -> Array:
+        return np.stack([mean_hits(nodes, n), moments(nodes, per_MeV, n)[0]], axis=1)
+
+    r = np.linalg.norm(these.positions_um, axis=1)
+    cell = 4 / 3 * math.pi * these.cell_radius_um**3
+    inside = {n: {"cell": cell * between.per_um3.get(n, 0.0) / max(these.decays_per_parent[n], 1e-300)} for n in names}
+
+    def low(d: Array) -> Array:
+        return _s_values(these, d, inside)[1]
+
+    own = low(np.zeros(1))[0]
+    if own.sum() > 0:
+        gray[:, :, 1] = -own - _low_let_sums(these, low, np.ones(len(these)))
+    for i, name in enumerate(names):
+        if name not in between.per_um3:
+            continue
+        gray[:, i, 1] += between.low_let_ball_Gy(r, name)
+        if between.lines((name,)).by_place:
+            sums = medium_sums(these, hits_and_gray, (name,))
+            hits += sums[:, 0]
+            gray[:, i, 0] = sums[:, 1]
+    return np.maximum(gray, 0.0), np.maximum(hits, 0.0)
+
+
+def _low_let_sums(these: Cluster, kernel: Kernel, weight: Array | None = None) -> Array:
     """Sums of electrons and photons over all other cells[cell, nuclide]."""
+    amount = these.decays if weight is None else weight
     if these.lattice is None:
-        return far_sums(these.positions_um, these.decays, these.alive, 2 * these.cell_radius_um, kernel)
+        return far_sums(these.positions_um, amount, these.alive, 2 * these.cell_radius_um, kernel)
     from scipy.interpolate import CubicSpline
 
     extent = float(np.linalg.norm(np.ptp(these.positions_um, axis=0))) * (1 + 1e-9)
     at = np.geomspace(2 * these.cell_radius_um, max(extent, 2.02 * these.cell_radius_um), 200)
     spline = CubicSpline(np.log(at), kernel(at), axis=0)
-    return lattice_sums(
-        these.lattice, these.decays, extent, lambda d: np.asarray(spline(np.log(np.clip(d, at[0], at[-1]))))
-    )
+    return lattice_sums(these.lattice, amount, extent, lambda d: np.asarray(spline(np.log(np.clip(d, at[0], at[-1])))))
 
 
 def at_mean_dose(these: Cluster, dose_Gy: float, made: ClusterDose | None = None) -> tuple[Cluster, ClusterDose]:

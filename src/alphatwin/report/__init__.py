@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from .compare import compare_page, compare_text, write_comparison
 from .files import check_writable, open_result
-from .model import DISCLAIMER, Course, Input, NucleusHits, Provenance, Report, Sensitivity, WhatIf, stats
+from .model import (
+    DISCLAIMER,
+    Course,
+    Input,
+    NucleusHits,
+    Provenance,
+    Report,
+    Sensitivity,
+    StructureCells,
+    StructureResult,
+    WhatIf,
+    stats,
+)
 
 __all__ = [
     "DISCLAIMER",
@@ -14,6 +26,8 @@ __all__ = [
     "Provenance",
     "Report",
     "Sensitivity",
+    "StructureCells",
+    "StructureResult",
     "WhatIf",
     "check_writable",
     "compare_page",

@@ -53,17 +53,21 @@ class Emitter:
             "dose_p95_Gy": quantiles[2],
             "mean_self_dose_Gy": float(dose.dose.sel(origin="self").sum("radiation").values[alive].mean()),
             "mean_cross_dose_Gy": float(dose.dose.sel(origin="cross").sum("radiation").values[alive].mean()),
+            "mean_medium_dose_Gy": float(dose.dose.sel(origin="medium").sum("radiation").values[alive].mean()),
             "crossfire_share": dose.mean_crossfire_share,
             "mean_dose_by_nuclide_Gy": {
                 str(n): {str(r): float(dose.by_nuclide.sel(nuclide=n, radiation=r)) for r in dose.by_nuclide["radiation"].values}
                 for n in dose.by_nuclide["nuclide"].values
             },
             "mean_hits": float(dose.mean_hits.values[alive].mean()),
-            "zero_hit_share": dose.zero_hit_share if self.has_alphas else None,
+            "zero_hit_share": s.zero_hit_share if self.has_alphas else None,
             "surviving_fraction": s.surviving_fraction,
+            "surviving_fraction_without_signal": s.direct_surviving_fraction if s.bystander is not None else None,
+            "g": s.response.g,
             "surviving_fraction_of_mean_doses": s.mean_dose_surviving_fraction,
             "expected_survivors": s.expected_survivors,
             "tumour_control": s.tumour_control,
+            "medium_share_of_decays": {k: v["medium"] for k, v in self.cluster.places.items() if v.get("medium", 0.0) > 0},
             "lost_share_of_decays": {k: v for k, v in self.cluster.lost.items() if v > 1e-9},
             "response": repr(s.response),
             "low_let_response": repr(s.low_let),
@@ -72,7 +76,7 @@ class Emitter:
     @property
     def has_alphas(self) -> bool:
         """Whether any alpha is sent out in these places."""
-        return bool(self.cluster.alpha_lines.by_place)
+        return self.cluster.has_alphas
 
 
 def _rounded(value: Any) -> Any:
@@ -174,7 +178,7 @@ class CellsReport:
         )
         names = [e["nuclide"] for e in s["emitters"]]
         lines += ["", f"{'':42s}" + "".join(f"{n:>12s}" for n in names[:3]), "-" * WIDTH]
-        for label, key in _ROWS:
+        for label, key in _rows(s["emitters"]):
             row = [_shown(e[key]) for e in s["emitters"][:3]]
             lines.append(f"{label:42s}" + "".join(f"{v:>12s}" for v in row))
         if len(names) > 3:
@@ -204,13 +208,21 @@ _ROWS = (
     ("  5 % of cells get less than (Gy)", "dose_p05_Gy"),
     ("  5 % of cells get more than (Gy)", "dose_p95_Gy"),
     ("share of the dose from other cells", "crossfire_share"),
+    ("dose from between the cells (Gy)", "mean_medium_dose_Gy"),
     ("alpha hits per nucleus", "mean_hits"),
     ("share of cells that no alpha hits", "zero_hit_share"),
     ("surviving fraction", "surviving_fraction"),
+    ("  without the bystander signal", "surviving_fraction_without_signal"),
     ("  from mean doses, hits forgotten", "surviving_fraction_of_mean_doses"),
     ("surviving clonogenic cells", "expected_survivors"),
     ("tumour control probability", "tumour_control"),
 )
+
+
+def _rows(emitters: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Rows of the table; what was not asked for is left out."""
+    optional = ("surviving_fraction_without_signal", "mean_medium_dose_Gy")
+    return [(label, key) for label, key in _ROWS if key not in optional or any(e[key] for e in emitters)]
 
 
 def _shown(value: float | None) -> str:
@@ -244,7 +256,7 @@ def _page(report: CellsReport) -> str:
         disclaimer=DISCLAIMER,
         s=s,
         main=s["emitters"][0],
-        rows=_ROWS,
+        rows=_rows(s["emitters"]),
         compare=report.case.compare,
         figures=drawn,
         citations=[(key, source(key).text) for key in report.provenance.sources],
@@ -315,7 +327,8 @@ def _histogram(groups: list[tuple[str, np.ndarray]], title: str, axis: str) -> d
     """Share of cells in each bin, one outline per emitter, common bins."""
     low, high = min(float(v.min()) for _, v in groups), max(float(v.max()) for _, v in groups)
     pad = max(1e-9, 1e-6 * abs(high), (high - low) * 1e-6)
-    edges = np.linspace(low - pad, high + pad, _BINS + 1)
+    bins = int(np.clip(np.sqrt(min(len(v) for _, v in groups)) / 2, 12, _BINS))  # few cells: wide bins
+    edges = np.linspace(low - pad, high + pad, bins + 1)
     dashes = ("solid", "dash", "dot", "dashdot")
     data = []
     for i, (name, values) in enumerate(groups):

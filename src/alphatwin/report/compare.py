@@ -88,7 +88,7 @@ def _block(comparison: Comparison, part: slice) -> Iterator[str]:
         for i in range(max(len(label), *map(len, columns))):
             left = label[i] if i < len(label) else ""
             yield (f"{left:{room}s}" + "".join(f"{(c[i] if i < len(c) else ''):>{_COLUMN}s}" for c in columns)).rstrip()
-        if row is comparison.rows[-1] or comparison.rows[comparison.rows.index(row) + 1].group != group:
+        if row is not comparison.rows[-1] and comparison.rows[comparison.rows.index(row) + 1].group != group:
             yield ""
 
 
@@ -135,16 +135,18 @@ def compare_page(comparison: Comparison) -> str:
 
 def _figures(comparison: Comparison) -> list[dict[str, Any]]:
     c, names = comparison.conditions, comparison.nuclides
-    survival, crossfire = comparison.curves["survival"], comparison.curves["crossfire"]
+    curves = comparison.curves
     middle = c.cluster_radii_um[len(c.cluster_radii_um) // 2]
     made = [
-        _lines_figure(f"Survival, {100 * c.labelled_fraction:g} % of the cells labelled, ball of {middle:g} um", survival, names,
-                      "mean dose to the nuclei (Gy)", "surviving fraction", log=True),
-        _lines_figure("Crossfire by size", crossfire, names, "radius of the ball (um)", "dose from other cells (%)"),
+        _lines_figure(f"Survival, ball of {middle:g} um, {100 * c.labelled_fraction:g} % labelled", curves["survival"], names,
+                      "mean dose to the nuclei (Gy)", "surviving fraction", log_y=True),
+        _lines_figure("Oxygen enhancement ratio", curves["oxygen"], names, "oxygen (mmHg)", "OER against air", log_x=True),
+        _lines_figure("Crossfire by size, all cells labelled", curves["crossfire"], names, "radius of the ball (um)", "dose from other cells (%)"),
+        _lines_figure(f"Dose of bare over labelled cells, ball of {middle:g} um", curves["bare"], names, "labelled fraction", "ratio of doses (%)", log_x=True),
     ]  # fmt: skip
     for key, title, axis in (
-        ("dsb_per_track", "Double-strand breaks by one track through a nucleus", "DSB"),
-        ("tracks_per_lethal", "Tracks through a nucleus for one lethal event", "tracks"),
+        ("dsb_per_track", "DSB by one track through a nucleus", "double-strand breaks"),
+        ("tracks_per_lethal", "Tracks for one lethal event", "tracks through the nucleus"),
     ):
         values = [v if isinstance(v, float) else None for v in comparison.row(key).values]
         made.append(
@@ -152,7 +154,7 @@ def _figures(comparison: Comparison) -> list[dict[str, Any]]:
                 "data": [{"type": "bar", "orientation": "h", "y": list(names)[::-1], "x": figures._f([v or float("nan") for v in values[::-1]]),
                           "marker": {"color": [_colour(i) for i in range(len(names))][::-1]}, "hovertemplate": "%{y}: %{x:.3g}<extra></extra>"}],
                 "layout": figures._layout(title={"text": title, "x": 0.02, "xanchor": "left", "font": {"size": 14}},
-                                          xaxis=figures._axis(axis, type="log"), yaxis=figures._axis("", showgrid=False), height=330, margin={"l": 80, "r": 20, "t": 40, "b": 55}),
+                                          xaxis=figures._axis(axis, type="log", dtick=1, exponentformat="power"), yaxis=figures._axis("", showgrid=False), height=330, margin={"l": 80, "r": 20, "t": 40, "b": 55}),
             }
         )  # fmt: skip
     return made
@@ -163,19 +165,27 @@ def _colour(i: int) -> str:
 
 
 def _lines_figure(
-    title: str, curves: dict[str, list[float]], names: tuple[str, ...], x: str, y: str, *, log: bool = False
+    title: str,
+    curves: dict[str, list[float]],
+    names: tuple[str, ...],
+    x: str,
+    y: str,
+    *,
+    log_x: bool = False,
+    log_y: bool = False,
 ) -> dict[str, Any]:
     dashes = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
     floor = 1e-6
+    logarithmic = {"type": "log", "exponentformat": "power", "dtick": 1}
     return {
         "data": [
-            {"type": "scatter", "x": figures._f(curves["x"]), "y": figures._f([max(v, floor) if log else v for v in curves[n]]), "mode": "lines+markers",
+            {"type": "scatter", "x": figures._f(curves["x"]), "y": figures._f([max(v, floor) if log_y else v for v in curves[n]]), "mode": "lines+markers",
              "name": n, "line": {"color": _colour(i), "dash": dashes[i % len(dashes)], "width": 2}, "hovertemplate": "%{x:.3g}: %{y:.3g}<extra>" + n + "</extra>"}
             for i, n in enumerate(names)
         ],
         "layout": figures._layout(
-            title={"text": title, "x": 0.02, "xanchor": "left", "font": {"size": 14}}, xaxis=figures._axis(x, rangemode="tozero"),
-            yaxis=figures._axis(y, **({"type": "log", "exponentformat": "power"} if log else {"rangemode": "tozero"})), height=330,
+            title={"text": title, "x": 0.02, "xanchor": "left", "font": {"size": 14}}, xaxis=figures._axis(x, **(logarithmic if log_x else {"rangemode": "tozero"})),
+            yaxis=figures._axis(y, **(logarithmic if log_y else {"rangemode": "tozero"} if y.endswith("%)") else {})), height=330,
         ),
     }  # fmt: skip
 

@@ -154,6 +154,36 @@ def dose_bars(regions: Sequence[str], parts: Mapping[str, Sequence[float]], low:
     }
 
 
+def structure_ratios(groups: Mapping[str, Sequence[tuple[str, float, float, float]]], axis: str) -> Figure:
+    """Dose to the zones of structures over the mean dose of their region, with 5 to 95 %; a line at 1."""
+    symbols = ("circle", "square", "diamond", "triangle-up", "cross", "x")
+    rows = [(group, *row) for group, members in groups.items() for row in members][::-1]
+    labels = [f"{group}: {zone}" for group, zone, *_ in rows]
+    data = []
+    for i, group in enumerate(groups):
+        mine = [k for k, row in enumerate(rows) if row[0] == group]
+        mean, low, high = ([rows[k][j] for k in mine] for j in (2, 3, 4))
+        colour = CYCLE[i % len(CYCLE)]
+        data.append(
+            {"type": "scatter", "mode": "markers", "name": group, "y": [labels[k] for k in mine], "x": _f(mean),
+             "marker": {"color": colour, "size": 9, "symbol": symbols[i % len(symbols)]},
+             "error_x": {"type": "data", "symmetric": False, "array": _f(np.maximum(np.subtract(high, mean), 0)),
+                         "arrayminus": _f(np.maximum(np.subtract(mean, low), 0)), "color": colour, "thickness": 1.5, "width": 4},
+             "hovertemplate": "%{y}: %{x:.3g}<extra></extra>"}
+        )  # fmt: skip
+    return {
+        "data": data,
+        "layout": _layout(
+            xaxis=_axis(axis, rangemode="tozero"),
+            yaxis=_axis("", showgrid=False, categoryorder="array", categoryarray=labels),
+            shapes=[{"type": "line", "x0": 1, "x1": 1, "y0": -0.5, "y1": len(rows) - 0.5, "line": {"color": "#1c2733", "width": 1, "dash": "dash"}}],
+            showlegend=False,
+            margin={"l": 120, "r": 20, "t": 20, "b": 55},
+            height=100 + 26 * len(rows),
+        ),
+    }  # fmt: skip
+
+
 def ledger_bars(rows: Sequence[tuple[str, float]], limit: float | None, title: str, axis: str) -> Figure:
     """One stacked bar of what was spent, and the limit as a line."""
     data: list[dict[str, Any]] = [

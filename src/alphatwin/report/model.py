@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from ..kinetics import Curve, Decays, Kinetics
     from ..transport import SValues
 
-__all__ = ["Course", "Input", "NucleusHits", "Provenance", "Report", "Sensitivity", "WhatIf", "stats"]
+__all__ = [
+    "Course",
+    "Input",
+    "NucleusHits",
+    "Provenance",
+    "Report",
+    "Sensitivity",
+    "StructureCells",
+    "StructureResult",
+    "WhatIf",
+    "stats",
+]
 
 DISCLAIMER = "Research software. Not a medical device: no result here may decide a treatment without independent check."
 
@@ -71,6 +82,90 @@ class NucleusHits:
     mean_hits: np.ndarray
     not_hit: np.ndarray
     survival: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class StructureCells:
+    """Hits of the nuclei of one kind of cells in a structure, over the course; arrays [sample].
+
+    `not_hit` is the mean over places in the zone of exp(-hits there); z in Gy, of one alpha through a nucleus.
+    """
+
+    zone: str
+    nucleus_diameter_um: float
+    mean_hits: np.ndarray
+    not_hit: np.ndarray
+    z_frequency_mean_Gy: np.ndarray
+    z_dose_mean_Gy: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class StructureResult:
+    """Dose to the zones of a structure of a region, beside the region's mean; over the whole course.
+
+    Attributes
+    ----------
+    structure, name, region : str
+    dose_Gy : dict zone -> Array[sample, nuclide, radiation]
+    mass_share : dict zone -> Array[sample]
+        Of the structure.
+    nuclides, radiations : tuple of str
+    over_mean : dict zone -> Array[sample]
+        Absorbed dose of the zone over the mean absorbed dose of the region.
+    cells : dict of StructureCells
+    places : tuple of str
+        Sentences: where the decays are.
+    unverified : tuple of str
+        Names of the numbers of this structure that nobody has verified.
+    gaps, sources : tuple of str
+    """
+
+    structure: str
+    name: str
+    region: str
+    dose_Gy: Mapping[str, np.ndarray]
+    mass_share: Mapping[str, np.ndarray]
+    nuclides: tuple[str, ...]
+    radiations: tuple[str, ...]
+    over_mean: Mapping[str, np.ndarray]
+    cells: Mapping[str, StructureCells]
+    places: tuple[str, ...]
+    unverified: tuple[str, ...]
+    gaps: tuple[str, ...]
+    sources: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers, as in summary.json."""
+        zones = {}
+        for zone, dose in self.dose_Gy.items():
+            by_radiation, by_nuclide = dose.sum(axis=1), dose.sum(axis=2)
+            zones[zone] = {
+                "absorbed_dose_Gy": {
+                    **{r: stats(by_radiation[:, i]) for i, r in enumerate(self.radiations)},
+                    "total": stats(by_radiation.sum(axis=1)),
+                },
+                "absorbed_dose_by_nuclide_Gy": {u: stats(by_nuclide[:, i]) for i, u in enumerate(self.nuclides)},
+                "over_mean_dose": stats(self.over_mean[zone]),
+            }
+        cells = {
+            name: {
+                "zone": c.zone,
+                "nucleus_diameter_um": c.nucleus_diameter_um,
+                "mean_hits_per_nucleus": stats(c.mean_hits),
+                "cells_not_hit": stats(c.not_hit),
+                "z_frequency_mean_Gy": stats(c.z_frequency_mean_Gy),
+                "z_dose_mean_Gy": stats(c.z_dose_mean_Gy),
+            }
+            for name, c in self.cells.items()
+        }
+        return {
+            "name": self.name,
+            "zones": zones,
+            "cells": cells,
+            "places": list(self.places),
+            "unverified": list(self.unverified),
+            "sources": list(self.sources),
+        }
 
 
 @dataclass(frozen=True)
@@ -158,6 +253,7 @@ class Report:
     ledgers: Mapping[str, Ledger]
     ntcp: Mapping[str, tuple[str, np.ndarray]]
     cells: Mapping[str, NucleusHits]
+    structures: tuple[StructureResult, ...]
     next_cycle: NextActivity | None
     planned_limit: NextActivity | None
     answer_tissue: str
@@ -206,6 +302,7 @@ class Report:
             "eqd2_Gy": stats(effect.eqd2.sel(region=name)),
             "lea_catcheside_g": stats(effect.g.sel(region=name)),
             **self._cells(name),
+            **self._structures(name),
         }
 
     def _cells(self, name: str) -> dict[str, Any]:
@@ -215,6 +312,11 @@ class Report:
             return {}
         made = {"mean_hits_per_nucleus": stats(hits.mean_hits), "cells_not_hit": stats(hits.not_hit)}
         return {"cells": made if hits.survival is None else {**made, "survival": stats(hits.survival)}}
+
+    def _structures(self, name: str) -> dict[str, Any]:
+        """Dose to the zones of the region's structures, and hits of their cells, where the case asks for them."""
+        mine = {s.structure: s.as_dict() for s in self.structures if s.region == name}
+        return {"structures": mine} if mine else {}
 
     def _parts(self, name: str) -> list[str]:
         sources = [str(s) for s in self.course.s_values.s["source"].values]

@@ -11,7 +11,7 @@ from . import figures, tables
 from .model import DISCLAIMER, stats
 
 if TYPE_CHECKING:
-    from .model import Report
+    from .model import Report, StructureResult
 
 __all__ = ["render"]
 
@@ -82,6 +82,12 @@ def _context(report: Report) -> dict[str, Any]:
         "what_moves": report.sensitivity[:1],
         "regions": regions,
         "cells": {name: r["cells"] for name, r in regions.items() if "cells" in r},
+        "survival": any("survival" in r.get("cells", {}) for r in regions.values()),
+        "survival_needs": next(
+            (a for a in report.assumptions if a.startswith("Survival of cells is not computed")), ""
+        ),
+        "structures": [_structure(s) for s in report.structures],
+        "structure_figure": _script(_structure_figure(report)) if report.structures else None,
         "curves": report.curves,
         "curve_figures": [_script(_curve_figure(report, name)) for name in report.curves],
         "chain_figures": [_script(f) for f in _chain_figures(report)],
@@ -170,6 +176,22 @@ def _dose_figure(regions: dict[str, Any], key: str, colours: dict[str, str]) -> 
         [t["p95"] for t in totals],
         colours,
     )
+
+
+def _structure(result: StructureResult) -> dict[str, Any]:
+    """Tables of one structure, and the mass of each zone."""
+    mass = {zone: float(np.mean(share)) for zone, share in result.mass_share.items()}
+    return {**result.as_dict(), "region": result.region, "mass": mass}
+
+
+def _structure_figure(report: Report) -> dict[str, Any]:
+    groups: dict[str, list[tuple[str, float, float, float]]] = {}
+    for result in report.structures:
+        rows = groups.setdefault(result.structure.replace("-", " "), [])
+        for zone, values in result.over_mean.items():
+            s = stats(values)
+            rows.append((_label(zone), s["mean"], s["p05"], s["p95"]))
+    return figures.structure_ratios(groups, "absorbed dose of the zone over the mean of its region")
 
 
 def _nuclide_colours(regions: dict[str, Any]) -> dict[str, str]:

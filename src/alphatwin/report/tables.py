@@ -237,6 +237,26 @@ def _answer_name(report: Report) -> str:
     return f"cumulative {ledger.quantity_label}" if ledger else "BED"
 
 
+def _structure_lines(report: Report) -> list[str]:
+    """Dose to the cells that matter inside an organ, one line each."""
+    import textwrap
+
+    lines = []
+    for result in report.structures:
+        told = result.as_dict()
+        for name, cell in told["cells"].items():
+            zone = told["zones"][cell["zone"]]
+            missed = cell["cells_not_hit"]["mean"]
+            lines += textwrap.wrap(
+                f"{result.region}, {name.replace('_', ' ')}: {span(zone['absorbed_dose_Gy']['total'])} Gy, "
+                f"{number(zone['over_mean_dose']['mean'])} times the region's mean; "
+                f"{number(cell['mean_hits_per_nucleus']['mean'])} alphas a nucleus, {100 * missed:.2g} % of cells not hit.",
+                80,
+                subsequent_indent="  ",
+            )
+    return lines
+
+
 def text(report: Report) -> str:
     """The answer for a terminal, at most 80 columns wide."""
     import textwrap
@@ -270,6 +290,7 @@ def text(report: Report) -> str:
         if practice is not None:
             told = f"{title}: {activity(practice)}, the most in use, stays within the limits. On the limits alone: {plan.statement}"
         lines += textwrap.wrap(told, 80, subsequent_indent="  ")
+    lines += _structure_lines(report)
     from ..catalog import agent
 
     used = in_use(agent(report.course.agent))

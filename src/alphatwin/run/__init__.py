@@ -20,6 +20,7 @@ from ._context import Context, Evaluation, Recorder
 from ._nuclei import nucleus_hits
 from ._sensitivity import one_at_a_time, other_choices
 from ._stages import fit_curves
+from ._structures import structure_results
 
 __all__ = ["run"]
 
@@ -80,8 +81,12 @@ def run(case: Case, progress: Progress = lambda stage: None) -> Report:
     )
     progress("counting hits")
     cells = nucleus_hits(context, main.course)
+    names = tuple(draws.names)
+    if case.structures != "none":
+        progress("looking into structures")
+    structures = structure_results(context, main.course)
     progress("moving one input at a time")
-    moved, centre = one_at_a_time(case, curves, tuple(draws.names), tissue)
+    moved, centre = one_at_a_time(case, curves, names, tissue)
     progress("trying other choices")
     alternatives = other_choices(case, curves, tissue, float(point.answer(tissue)[0]))
     return Report(
@@ -93,6 +98,7 @@ def run(case: Case, progress: Progress = lambda stage: None) -> Report:
         ledgers=main.ledgers,
         ntcp=main.ntcp,
         cells=cells,
+        structures=structures,
         next_cycle=main.next_cycle,
         planned_limit=main.planned_limit,
         answer_tissue=tissue,
@@ -100,7 +106,7 @@ def run(case: Case, progress: Progress = lambda stage: None) -> Report:
         sensitivity_centre=centre,
         what_if=alternatives,
         assumptions=context.book.sentences,
-        gaps=_gaps(context),
+        gaps=(*_gaps(context), *(f"{s.structure}: {gap}" for s in structures for gap in s.gaps)),
         inputs=context.book.inputs,
         provenance=_provenance(context, main),
     )

@@ -2,15 +2,18 @@
 
 Decays are taken as spread evenly through the tissue of a region, cells as concentric spheres in it. With N_u decays of
 nuclide u per volume of a cell over the course, h_u the expected hits of a nucleus per such decay (its own and those
-around it) and z_u the frequency-mean specific energy of a hit,
+around it) and f1_u(z) the density of the specific energy of one hit,
 
     mean hits n = sum_u N_u h_u,     share of cells not hit = exp(-n)
-    survival S  = exp(-sum_u N_u h_u p_u) exp(-alpha D_L - beta sum_k G D_L,k^2),     p_u = min(RBE alpha z_u, 1)
+    survival S  = exp(-sum_u N_u h_u p_u) exp(-alpha D_L - beta sum_k G D_L,k^2),  p_u = integral f1_u min(RBE alpha z, 1) dz
 
-Every hit kills independently with the probability p_u. RBE is the slope of survival against *mean* dose, so it holds
-the statistics of hits already: below the cap S is exp(-RBE alpha D), the same killing as in BED; the cap (one hit kills
-at most once) keeps S above the share that no alpha hits. D_L,k is the electron and photon dose of cycle k. Recoils are
-in the dose, not in the hits (2 % of the alpha dose). (Roeske and Stinchcomb, J Nucl Med 1997;38:1923.)
+Every hit kills independently with the probability min(RBE alpha z, 1). RBE is the slope of survival against *mean* dose,
+so it holds the statistics of hits already: below the cap S is exp(-RBE alpha D), the same killing as in BED; the cap (one
+hit kills at most once) keeps S above the share that no alpha hits. D_L,k is the electron and photon dose of cycle k.
+Recoils are in the dose, not in the hits (2 % of the alpha dose). (Roeske and Stinchcomb, J Nucl Med 1997;38:1923.)
+
+alpha is that of photons: given in the case, or that of a cell line of the catalogue (alpha_L + alpha_S of its OSMK set,
+what is left of the model at low LET and full oxygen). alpha/beta and RBE are those of the region's tissue, as in BED.
 
 A region of several parts, such as both kidneys, has the mass-weighted mean of the shares of its parts. A real uptake
 that is not even leaves more cells without a hit: this is the lower bound.
@@ -19,20 +22,47 @@ that is not even leaves more cells without a hit: this is the lower bound.
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 
 import numpy as np
 
 from .. import catalog
 from ..physics import nuclide as nuclide_of
 from ..report import Course, NucleusHits
+from ..units import JOULE_PER_MEV
 from ._context import Context
 
 __all__ = ["nucleus_hits"]
 
+SURVIVAL_NEEDS = (
+    "Survival of cells is not computed: give cells.alpha_per_Gy, the LQ alpha of photons, or cells.line, a cell line of "
+    "`alphatwin list cell-line`."
+)
+_PEAK_KEV_PER_UM = 240.0  # no alpha loses more in water-like tissue of unit density (ICRU 49: 227)
+_POINTS = 1500  # of f1(z)
+
+
+@dataclass(frozen=True, eq=False)
+class _Hits:
+    """Hits of a nucleus per decay in a cell's volume, decays everywhere; and integrals of f1 and z f1 up to z."""
+
+    per_decay: float
+    z_Gy: np.ndarray
+    share: np.ndarray
+    mean_Gy: np.ndarray
+
+    def kill(self, slope_per_Gy: np.ndarray) -> np.ndarray:
+        """Mean of min(slope z, 1) over single hits."""
+        at = 1.0 / slope_per_Gy
+        below = slope_per_Gy * np.interp(at, self.z_Gy, self.mean_Gy)
+        return np.asarray(below + 1.0 - np.interp(at, self.z_Gy, self.share))
+
 
 @functools.cache
-def _per_decay(name: str, cell_um: float, nucleus_um: float, medium: str) -> tuple[float, float]:
-    """Hits of a nucleus per decay in a cell's volume, decays everywhere; and the mean specific energy of a hit, Gy."""
+def _per_decay(name: str, cell_um: float, nucleus_um: float, medium: str) -> _Hits:
+    """Nothing in it depends on the case but the cell, so it is worked out once."""
+    from scipy.integrate import cumulative_trapezoid
+
     from ..transport.hits import specific_energy
 
     everywhere = {name: {"cell": 0.5, "medium": 0.5}}  # 2 decays: one in the cell, one per cell volume around it
@@ -45,7 +75,11 @@ def _per_decay(name: str, cell_um: float, nucleus_um: float, medium: str) -> tup
         places=everywhere,
         medium=medium,
     )
-    return float(z.mean_hits), float(z.z_frequency_mean_Gy)
+    mass_kg = 4 / 3 * np.pi * nucleus_um**3 * 1e-15  # of unit density, as the peak: both go with density
+    grid = np.linspace(0.0, _PEAK_KEV_PER_UM * 2 * nucleus_um * 1e-3 * JOULE_PER_MEV / mass_kg, _POINTS)
+    density = np.asarray(z.single_event_pdf(grid))
+    share, mean = (cumulative_trapezoid(f, grid, initial=0) for f in (density, density * grid))
+    return _Hits(float(z.mean_hits), grid, share / share[-1], mean * (z.z_frequency_mean_Gy / mean[-1]))
 
 
 def nucleus_hits(c: Context, course: Course) -> dict[str, NucleusHits]:
@@ -54,9 +88,10 @@ def nucleus_hits(c: Context, course: Course) -> dict[str, NucleusHits]:
     if not alphas:
         return {}
     own = c.case.cells
+    alpha = _alpha(c)
     s, mass = course.s_values.s, course.s_values.mass_g
     sources = [str(r) for r in s["source"].values]
-    made = {name: _of_region(c, course, name, alphas) for name in sources}
+    made = {name: _of_region(c, course, name, alphas, alpha) for name in sources}
     for union in (r for r in course.regions if r not in sources):
         parts = [r for r in sources if bool((s.sel(target=union, source=r) > 0).any())]
         share = mass.sel(region=parts).values / mass.sel(region=parts).values.sum(axis=1, keepdims=True)
@@ -65,28 +100,42 @@ def nucleus_hits(c: Context, course: Course) -> dict[str, NucleusHits]:
         f"Cells: nucleus of {own.nucleus_radius_um:g} um in a cell of {own.cell_radius_um:g} um radius, decays spread evenly; "
         "uneven uptake leaves more cells without a hit than stated."
     )
+    if alpha is None:
+        c.book.say(SURVIVAL_NEEDS)
     return {name: made[name] for name in course.regions}
 
 
-def _of_region(c: Context, course: Course, region: str, alphas: list[str]) -> NucleusHits:
+def _alpha(c: Context) -> float | None:
+    """alpha of photons, 1/Gy: given, or of the cell line that the case names."""
+    own = c.case.cells
+    if own.line is None:
+        return own.alpha_per_Gy
+    entry = catalog.cell_line(own.line)
+    values = entry.models["osmk2021"]
+    parts = [values["alpha_l"], values["alpha_s"]]
+    for name, quantity in zip(("alpha_L", "alpha_S"), parts, strict=True):
+        c.book.use(f"{name} of {entry.name}", quantity)
+    c.book.say(f"Survival of cells: photon alpha of {entry.name}; a cell line, not the cells of this patient.")
+    return sum(q.value for q in parts)
+
+
+def _of_region(c: Context, course: Course, region: str, alphas: list[str], alpha: float | None) -> NucleusHits:
     own = c.case.cells
     medium = c.case.medium_of(region)
     cell_g = 4 / 3 * np.pi * (own.cell_radius_um * 1e-4) ** 3 * catalog.medium(medium).density.value
     decays = course.decays.decays.sel(region=region, nuclide=alphas).values * course.scale
     per_cell = decays / course.s_values.mass_g.sel(region=region).values[:, None] * cell_g
     tables = [_per_decay(name, own.cell_radius_um, own.nucleus_radius_um, medium) for name in alphas]
-    hits = per_cell * np.array([h for h, _ in tables])
-    survival = None
-    if own.alpha_per_Gy is not None:
-        survival = _survival(own.alpha_per_Gy, course, region, hits, np.array([z for _, z in tables]))
+    hits = per_cell * np.array([t.per_decay for t in tables])
+    survival = None if alpha is None else _survival(alpha, course, region, hits, tables)
     n = hits.sum(axis=1)
     return NucleusHits(n, np.asarray(np.exp(-n)), survival)
 
 
-def _survival(alpha: float, course: Course, region: str, hits: np.ndarray, z_Gy: np.ndarray) -> np.ndarray:
+def _survival(alpha: float, course: Course, region: str, hits: np.ndarray, tables: list[_Hits]) -> np.ndarray:
     tissue = course.effect.parameters[region]
     steep = np.broadcast_to(alpha * tissue.high_let.rbe_m(tissue.alpha_beta_Gy), (len(hits),))
-    lethal = np.minimum(steep[:, None] * z_Gy, 1.0)
+    lethal = np.stack([t.kill(steep) for t in tables], axis=1)
     low = course.effect.low_let_dose.sel(region=region).values
     share = np.asarray(course.cycle_activities_MBq) / sum(course.cycle_activities_MBq)
     g = course.effect.g.sel(region=region).values

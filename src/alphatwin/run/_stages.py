@@ -15,7 +15,7 @@ from ..physics import nuclide as nuclide_of
 from ..report import Course
 from ._context import Context
 
-__all__ = ["carrier_curves", "course_of", "effect_of", "fit_curves", "tissue_parameters"]
+__all__ = ["carrier_curves", "course_of", "daughters_of", "effect_of", "fit_curves", "tissue_parameters"]
 
 Sampled = tuple[np.ndarray, np.ndarray]  # amplitude in MBq and rate in 1/h, [sample, term]
 _LONG_TAIL = 0.3  # share of decays after the last point above which the report warns
@@ -266,7 +266,7 @@ def course_of(
             parents["red_marrow"] = marrow
     parents = {name: (a * activities_MBq[0], r) for name, (a, r) in parents.items()}
     _say_translation(c, agent_id)
-    chain = kinetics.chain_kinetics(parents, therapy.name, _daughters(c, agent_id, tuple(parents)), n=c.draws.n)
+    chain = kinetics.chain_kinetics(parents, therapy.name, daughters_of(c, agent_id, tuple(parents)), n=c.draws.n)
     chain = _with_blood_shared(c, chain, tuple(parents))
     decays = kinetics.integrate(chain)
     masses = _masses(c, tuple(parents))
@@ -332,7 +332,8 @@ def effect_of(
     return biology.effect(given.by_radiation, terms, chain.rate, activities_MBq, tissues, prior=prior)
 
 
-def _daughters(c: Context, agent_id: str, regions: tuple[str, ...]) -> kinetics.InPlace | kinetics.FreeDaughters:
+def daughters_of(c: Context, agent_id: str, regions: tuple[str, ...]) -> kinetics.InPlace | kinetics.FreeDaughters:
+    """Sampled fates of an agent's daughters."""
     name = catalog.agent(agent_id).nuclide
     chain = nuclide_of(name).chain
     if c.case.daughters.model == "in_place" or len(chain) == 1:

@@ -12,15 +12,16 @@ import numpy as np
 
 from .. import __version__, catalog
 from .._jit import source_sha256
-from ..biology.cells import CellSurvival, survival
+from ..biology.bystander import BystanderSignal
+from ..biology.cells import CellSurvival, chain_lea_catcheside, survival
 from ..biology.models import LinearQuadratic
 from ..biology.oxygen import SpheroidOxygen, oer, oxygen_pressure_mmHg
-from ..biology.protraction import lea_catcheside
-from ..case.cells import CellsCase, table_lines
+from ..case.cells import CellsCase, table_lines, uptake_image
 from ..dose._uptake import positions_from
 from ..dose.cells import (
     Cluster,
     ClusterDose,
+    ImageUptake,
     Labelled,
     Lognormal,
     ReceptorHistogram,
@@ -71,6 +72,7 @@ def run_cells(
         What the case asks for cannot be done; the message begins with the place in the case.
     """
     progress("placing cells")
+    _known_nuclides(case)
     field = _oxygen(case)
     these = _at("cluster", lambda: _cells(case, beside, field))
     progress("dose")
@@ -103,6 +105,19 @@ def _at(place: str, work: Callable[[], T]) -> T:
         raise type(error)(f"{place}: {error}") from None
 
 
+def _known_nuclides(case: CellsCase) -> None:
+    """Names are looked up first, so that a slip is reported where it was made."""
+    parent = _at("source.nuclide", lambda: nuclide_of(case.source.nuclide))
+    chain = [n for n in parent.chain if n != parent.name]
+    for daughter in case.source.daughters:
+        name = _at("source.daughters", lambda daughter=daughter: nuclide_of(daughter).name)  # type: ignore[misc]
+        if name not in chain:
+            known = ", ".join(chain) or "none"
+            raise CaseError(f"source.daughters: {name} is no daughter of {parent.name}. Its daughters: {known}.")
+    for other in case.compare.nuclides if case.compare is not None else ():
+        _at("compare.nuclides", lambda other=other: nuclide_of(other))  # type: ignore[misc]
+
+
 def _oxygen(case: CellsCase) -> tuple[SpheroidOxygen, float] | None:
     """The field, made once its spheroid's radius is known; here only its rim pressure is read."""
     if case.oxygen is None:
@@ -119,8 +134,11 @@ def _oxygen(case: CellsCase) -> tuple[SpheroidOxygen, float] | None:
     return _at("oxygen", lambda: SpheroidOxygen(outer, rim_mmHg=rim)), rim
 
 
-def _uptake(case: CellsCase) -> Uptake:
+def _uptake(case: CellsCase, beside: str | pathlib.Path, middle_um: tuple[float, ...] = (0.0, 0.0, 0.0)) -> Uptake:
     choice = case.uptake
+    if choice.model == "image":
+        intensity = uptake_image(beside, str(choice.image))
+        return _at("uptake.image", lambda: ImageUptake(intensity, float(choice.pixel_um or 0.0), middle_um))
     if choice.model == "lognormal":
         return Lognormal(float(choice.cv or 0.0))
     if choice.model == "labelled":
@@ -146,18 +164,19 @@ def _cells(case: CellsCase, beside: str | pathlib.Path, field: tuple[SpheroidOxy
             if uptake is None:
                 raise CaseError(f"uptake.model: {shape.positions} has no fourth column with the uptake of each cell.")
             return cluster(where, source.nuclide, uptake=Table(tuple(uptake)), **common)
-        return cluster(where, source.nuclide, uptake=_uptake(case), **common)
+        middle = tuple(float(v) for v in 0.5 * (where.max(axis=0) + where.min(axis=0)))
+        return cluster(where, source.nuclide, uptake=_uptake(case, beside, middle), **common)
     if shape.shape == "monolayer":
         packing = "close" if shape.packing == "close" else "cubic"
         return monolayer(source.nuclide, cells=int(shape.cells or 1), packing=packing, pitch_um=shape.pitch_um,
-                         uptake=_uptake(case), **common)  # fmt: skip
+                         uptake=_uptake(case, beside), **common)  # fmt: skip
     core = shape.necrotic_radius_um or 0.0
     if field is not None and case.oxygen is not None and case.oxygen.core == "dead":
         core = max(core, field[0].necrotic_radius_um)
     volume: dict[str, Any] = {} if shape.volume_fraction is None else {"volume_fraction": shape.volume_fraction}
     return spheroid(
         source.nuclide, radius_um=shape.radius_um, cells=shape.cells, packing=shape.packing, pitch_um=shape.pitch_um,
-        necrotic_radius_um=core, penetration_depth_um=case.uptake.penetration_depth_um or math.inf, uptake=_uptake(case),
+        necrotic_radius_um=core, penetration_depth_um=case.uptake.penetration_depth_um or math.inf, uptake=_uptake(case, beside),
         **volume, **common,
     )  # fmt: skip
 
@@ -170,13 +189,12 @@ def _pressure(these: Cluster, field: tuple[SpheroidOxygen, float] | None) -> np.
     return np.asarray(field[0].pressure_mmHg(np.minimum(r, field[0].radius_um)))
 
 
-def _g(case: CellsCase, name: str) -> float:
-    """Lea-Catcheside factor of the decay, given the biological half-life that the case's effective one implies."""
+def _g(case: CellsCase, name: str, dose: ClusterDose) -> float:
+    """Lea-Catcheside factor of the chain's dose rate, given the biological half-life that the case's effective one implies."""
     repair = case.response.repair_half_time_h
     if repair is None:
         return 1.0
-    own = nuclide_of(name).decay_constant_per_h
-    rate = own
+    biological = 0.0
     if case.source.effective_half_life_h is not None:
         parent = nuclide_of(case.source.nuclide).decay_constant_per_h
         biological = math.log(2.0) / case.source.effective_half_life_h - parent
@@ -185,12 +203,12 @@ def _g(case: CellsCase, name: str) -> float:
                 f"source.effective_half_life: {case.source.effective_half_life_h:g} h is longer than the nuclide's own "
                 f"half-life of {math.log(2.0) / parent:g} h."
             )
-        rate = own + max(biological, 0.0)
-    return float(lea_catcheside([1.0], [rate], repair))
+    gray = {str(n): float(dose.by_nuclide.sel(nuclide=n).sum()) for n in dose.by_nuclide["nuclide"].values}
+    return chain_lea_catcheside(name, gray, repair, max(biological, 0.0))[0]
 
 
 def _survival(case: CellsCase, these: Cluster, pressure: np.ndarray | None, dose: ClusterDose) -> CellSurvival:
-    g, choice = _g(case, these.nuclide), case.response
+    g, choice = _g(case, these.nuclide, dose), case.response
     high = LinearQuadratic(choice.alpha_per_Gy, choice.beta_per_Gy2, g)
     low = LinearQuadratic(choice.low_let.alpha_per_Gy, choice.low_let.beta_per_Gy2, g) if choice.low_let else None
     factor: np.ndarray | float = 1.0
@@ -201,17 +219,21 @@ def _survival(case: CellsCase, these: Cluster, pressure: np.ndarray | None, dose
         let = _let(these)
         if let is not None:
             factor = 1.0 / np.asarray(_at("oxygen", lambda: oer(let, pressure, model)))
+    told = case.bystander
+    signal = None if told is None else BystanderSignal(
+        told.reach_um, told.half_effect_per_um, told.largest_effect, these.cell_radius_um, told.acts_on
+    )  # fmt: skip
     return _at("response", lambda: survival(
         these, high, low_let=low, dose_modifying_factor=factor, low_let_dose_modifying_factor=low_factor,
-        events=case.options.events, clonogenic_fraction=choice.clonogenic_fraction, dose=dose,
+        events=case.options.events, clonogenic_fraction=choice.clonogenic_fraction, bystander=signal, dose=dose,
     ))  # fmt: skip
 
 
 def _let(these: Cluster) -> float | None:
     """LET of the alphas in a nucleus, keV/um: the dose mean of lineal energy along straight tracks; None without alphas."""
-    if not these.alpha_lines.by_place:
+    if not these.has_alphas:
         return None
-    place = next(iter(these.alpha_lines.by_place))
+    place = next(iter(these.alpha_lines.by_place), "surface")
     z = specific_energy(these.nuclide, cell_radius_um=these.cell_radius_um, nucleus_radius_um=these.nucleus_radius_um,
                         source=place, decays=1.0)  # fmt: skip
     return float(z.y_dose_mean_keV_per_um)
@@ -224,6 +246,8 @@ def _provenance(case: CellsCase, emitters: tuple[Emitter, ...], oxygen: bool) ->
     for one in emitters:
         s = cell_s_values(one.nuclide, one.cluster.cell_radius_um, one.cluster.nucleus_radius_um)
         keys.update(str(s.attrs["sources"]).split())
+    if case.bystander is not None:
+        keys.update({"nikjoo2003bystander", "brenner2001bad"})
     if oxygen and case.oxygen is not None:
         keys.update({"grimes2014", "inaniwa2021osmk" if case.oxygen.model == "osmk2021" else "scifoni2013"})
     return Provenance(
@@ -235,6 +259,11 @@ def _provenance(case: CellsCase, emitters: tuple[Emitter, ...], oxygen: bool) ->
         samples=1,
         python=platform.python_version(),
         libraries={name: version(name) for name in _LIBRARIES},
-        options=(f"response: {case.response!r}", f"oxygen: {case.oxygen!r}", f"options: {case.options!r}"),
+        options=(
+            f"response: {case.response!r}",
+            f"oxygen: {case.oxygen!r}",
+            f"bystander: {case.bystander!r}",
+            f"options: {case.options!r}",
+        ),
         sources=tuple(sorted(k for k in keys if k in catalog.sources())),
     )

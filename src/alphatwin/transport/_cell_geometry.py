@@ -160,6 +160,8 @@ def _weights_at(grid, rn, rc, d, values, slopes):  # type: ignore[no-untyped-def
             j += 1
         if j < 9:
             stop = min(stop, knots[j])
+        if at > 0.0:
+            stop = min(stop, 1.3 * at)  # a thin cytoplasm makes psi' run as 1/x^2 from its thickness on
         _panel(at, stop, grid[k], grid[k + 1] - grid[k], k, rn, rc, d, values, slopes)
         at = stop
         if at >= grid[k + 1]:

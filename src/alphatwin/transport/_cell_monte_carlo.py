@@ -68,7 +68,7 @@ def _crossing(px, py, pz, u, v, w, shape):  # type: ignore[no-untyped-def]
         return 0.0, 0.0
     root = math.sqrt(root)
     out = (root - bb) / aa
-    if out <= 0.0:
+    if out <= 0.0 or out * out * aa < 1e-18:  # from the surface outwards: a path of 1e-9 radii is rounding, no hit
         return 0.0, 0.0
     return max(0.0, (-root - bb) / aa), out
 

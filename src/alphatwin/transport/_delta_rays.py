@@ -18,6 +18,7 @@ y_D within 5 % (straggling is left out). In 0.1 um it is off by 33 %, and sites 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 
 import numpy as np
@@ -88,17 +89,32 @@ def effective_chord(impact_um: Array, radius_um: float, energy_MeV: float, mediu
 
 
 @functools.lru_cache(maxsize=32)
-def _chord_table(radius_um: float, n: int, medium: str) -> tuple[Array, Array, Array, Array]:
-    """Impact parameters and b db of the nodes, grid of ln E, effective half chord[energy, node]."""
-    widest = float(penumbra([_tracks.HIGHEST_MEV / 2], medium)[1][0])
+def _chord_table(
+    radius_um: float, edges_um: tuple[float, ...], n: int, medium: str
+) -> tuple[Array, Array, Array, Array]:
+    """Impact parameters and b db of the nodes, grid of ln E, effective half chord[energy, node].
+
+    On each stretch between two edges b^2 = high^2 - t^2 takes the square root at the upper end out.
+    """
     node, weight = np.polynomial.legendre.leggauss(n)
-    t, dt = 0.5 * radius_um * (node + 1), 0.5 * radius_um * weight  # b^2 = R^2 - t^2 inside the site
-    outside, db = radius_um + 0.5 * widest * (node + 1), 0.5 * widest * weight
-    impact = np.concatenate([np.sqrt(radius_um**2 - t**2), outside])
-    measure = np.concatenate([t * dt, outside * db])
+    impact, measure = [], []
+    for low, high in itertools.pairwise(edges_um):
+        width = math.sqrt(high * high - low * low)
+        t, dt = 0.5 * width * (node + 1), 0.5 * width * weight
+        impact.append(np.sqrt(high * high - t * t))
+        measure.append(t * dt)
+    b = np.concatenate(impact)
     ln_energy = np.linspace(math.log(2e-3), math.log(_tracks.HIGHEST_MEV / 2), 40)
-    half = np.stack([0.5 * effective_chord(impact, radius_um, math.exp(e), medium) for e in ln_energy])
-    return impact, measure, ln_energy, half
+    half = np.stack([0.5 * effective_chord(b, radius_um, math.exp(e), medium) for e in ln_energy])
+    return b, np.concatenate(measure), ln_energy, half
+
+
+def _edges(radius_um: float, inner_um: float, outer_um: float, medium: str) -> tuple[float, ...]:
+    """Impact parameters at which something changes, from 0 to the last that counts: site, source, widest penumbra."""
+    last = radius_um + float(penumbra([_tracks.HIGHEST_MEV / 2], medium)[1][0])
+    if inner_um == outer_um:
+        last = min(last, outer_um)  # a surface sends out no line beyond its radius
+    return (0.0, *sorted({r for r in (inner_um, outer_um, radius_um) if 0.0 < r < last}), last)
 
 
 def _half_chords(energy_MeV: Array, table: Array, ln_energy: Array, column: npt.NDArray[np.int64]) -> Array:
@@ -130,8 +146,8 @@ def site_nodes(
     """
     _, radius = _tracks.target_radii(target, cell_um, nucleus_um)
     reach = float(_tracks.range_um(energy_MeV, medium))
-    impact, measure, ln_energy, table = _chord_table(radius, n, medium)
     inner, outer, _, density = _tracks.source_numbers(source, cell_um, nucleus_um, 0.0, reach)
+    impact, measure, ln_energy, table = _chord_table(radius, _edges(radius, inner, outer, medium), n, medium)
     widest = float(impact.max())
     node, weight = np.polynomial.legendre.leggauss(n)
     found_w, found_e = [], []

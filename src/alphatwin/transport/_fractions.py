@@ -20,6 +20,7 @@ __all__ = [
     "HIGH_MEV",
     "LOW_MEV",
     "alpha_fraction",
+    "electron_energy_within_MeV",
     "electron_fraction",
     "first_collision",
     "geometric_reduction",
@@ -122,6 +123,65 @@ def _electron_table() -> _ElectronTable:
     blocks = rows.reshape(len(energies), -1, 6)
     within = blocks[:, :, 4] / blocks[:, -1:, 4]  # the last edge, 1.2 ranges, holds all that is not radiated
     return _ElectronTable(np.log(energies), blocks[0, :, 3].copy(), within)
+
+
+@functools.cache
+def _near_deficit() -> tuple[Array, Array, Array]:
+    """Log energies, radii times density (g/cm2), and what the first table has too much of, in MeV[energy, radius].
+
+    The first table stops every delta ray below 1 % of the electron's energy where it is set free; the second follows
+    those above 1 keV. At 0.1 MeV, its first row here, both are the same.
+    """
+    rows = _read("electron-near.csv", 4)
+    energies = np.unique(rows[:, 0])
+    blocks = rows.reshape(len(energies), -1, 4)
+    reach = blocks[0, :, 1] * 1e-4
+    table = _electron_table()
+    ranges, kept = _water_electrons()
+    found = [np.zeros(len(reach))]
+    for energy, block in zip(energies, blocks, strict=True):
+        k = int(np.argmin(np.abs(table.log_energy - np.log(energy))))
+        coarse = energy * kept[k] * np.interp(reach / ranges[k], table.x, table.energy_within[k])
+        found.append(coarse - block[:, 2] * 1e-3)
+    return np.log([0.1, *energies]), reach, np.stack(found)
+
+
+@functools.cache
+def _water_electrons() -> tuple[Array, Array]:
+    """CSDA range (g/cm2) and the share that is not radiated, at the energies of the first table."""
+    rows = _read("electron-kernel.csv", 6)
+    first = rows[:: int(np.sum(rows[:, 0] == rows[0, 0]))]
+    return first[:, 2].copy(), 1.0 - first[:, 1]
+
+
+def electron_energy_within_MeV(material: Material, energy_MeV: Array, radius_um: Array) -> Array:
+    """Energy[electron, radius] in MeV that electrons lay down within these distances of a point source.
+
+    E (1 - Y) F(E, x/r_CSDA) of the first table, straight between its edges, linear in log E, with the shape of 10 keV
+    below 10 keV; less, above 0.1 MeV, what its delta rays carry further (`_near_deficit`). Beyond 40 um the deficit
+    fades out with the share of the energy that is still to come. Energies from 1 keV to 4 MeV.
+    """
+    e = np.asarray(energy_MeV, dtype=float)
+    table = _electron_table()
+    csda = np.asarray(material.csda_range_g_per_cm2("electron", e))
+    kept = 1.0 - np.asarray(material.radiation_yield(e))
+    reach = np.asarray(radius_um, dtype=float) * 1e-4 * material.density_g_per_cm3
+    position = np.interp(np.log(e), table.log_energy, np.arange(len(table.log_energy), dtype=float))
+    low = np.minimum(position.astype(int), len(table.log_energy) - 2)
+    log_near, near, deficit = _near_deficit()
+    at = np.interp(np.log(e), log_near, np.arange(len(log_near), dtype=float))
+    below = np.minimum(at.astype(int), len(log_near) - 2)
+    found = np.empty((len(e), len(reach)))
+    for i, (k, j) in enumerate(zip(low, below, strict=True)):
+        p, q = position[i] - k, at[i] - j
+        shape = (1 - p) * table.energy_within[k] + p * table.energy_within[k + 1]
+        share = np.interp(reach / csda[i], table.x, shape)
+        less = (1 - q) * deficit[j] + q * deficit[j + 1]
+        found[i] = e[i] * kept[i] * share
+        if np.any(less):
+            left = (1 - share) / (1 - np.interp(near[-1] / csda[i], table.x, shape))
+            found[i] -= np.interp(reach, near, less) * np.where(reach > near[-1], left, 1.0)
+    return found
 
 
 def _collisional_fraction(log_energy: Array, size: Array) -> Array:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ..physics.nuclides import nuclide as nuclide_of
 from ..units import JOULE_PER_MEV
+from ._places import is_alpha_daughter
 from ._tracks import NodeTable, cross_nodes, cross_transform, range_um
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "AlphaLines",
     "alpha_lines",
     "alpha_nodes",
+    "alpha_transforms",
     "chain_transforms",
     "gray_per_MeV",
     "mean_hits",
@@ -131,7 +133,7 @@ def tilted(nodes: tuple[NodeTable, ...], gray: float, s_per_Gy: float, square_pe
     return out
 
 
-def _transforms(
+def alpha_transforms(
     nodes: tuple[NodeTable, ...], gray: float, s_per_Gy: npt.ArrayLike, square_per_Gy2: float, n: int
 ) -> Complex:
     """Sum of weight (exp(-s z - b z^2) - 1) per parent decay at each of n distances: [distance, s]."""
@@ -173,7 +175,7 @@ def chain_transforms(
     gray, n = gray_per_MeV(nucleus), len(distance_um)
     if not together:
         nodes = alpha_nodes(alpha_lines(decays_per_parent, places), distance_um, cell, nucleus)
-        return _transforms(nodes, gray, s_per_Gy, square_per_Gy2, n)
+        return alpha_transforms(nodes, gray, s_per_Gy, square_per_Gy2, n)
     done: dict[tuple[str, str], Complex] = {}
 
     def mean(shares: Mapping[str, float], name: str) -> Complex:
@@ -192,11 +194,13 @@ def chain_transforms(
         single = np.ones((n, len(s_per_Gy)), dtype=complex)
         if place and alphas > 0:
             lines = AlphaLines({place: (energy, number / alphas)})
-            single = 1 + _transforms(alpha_nodes(lines, distance_um, cell, nucleus), gray, s_per_Gy, square_per_Gy2, n)
+            single = 1 + alpha_transforms(
+                alpha_nodes(lines, distance_um, cell, nucleus), gray, s_per_Gy, square_per_Gy2, n
+            )
         onward: dict[bool, Complex] = {True: np.zeros_like(single), False: np.zeros_like(single)}
         chance = {True: 0.0, False: 0.0}
         for daughter, fraction in nuclide_of(name).progeny.items():
-            by_alpha = _mass_number(name) - _mass_number(daughter) == 4
+            by_alpha = is_alpha_daughter(name, daughter)
             chance[by_alpha] += fraction
             if daughter not in decays_per_parent:
                 after: Complex = np.ones_like(single)
@@ -211,7 +215,3 @@ def chain_transforms(
         return done[name, place]
 
     return np.asarray(mean(parent_places, parent) - 1.0)
-
-
-def _mass_number(name: str) -> int:
-    return int("".join(c for c in name.split("-")[1] if c.isdigit()))

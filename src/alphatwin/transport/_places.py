@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import DomainError, suggestion
 from ..physics.nuclides import nuclide as nuclide_of
 from . import _tracks
+from ._given import number
 
-__all__ = ["PLACES", "Branch", "Tree", "Where", "branches_of", "chain_tree", "decays_of", "places_of", "with_start"]
+__all__ = [
+    "PLACES",
+    "Branch",
+    "Tree",
+    "Where",
+    "branches_of",
+    "chain_tree",
+    "decays_of",
+    "is_alpha_daughter",
+    "places_of",
+    "with_start",
+]
 
 Where = str | Mapping[str, float]
 
@@ -31,13 +43,28 @@ class Branch:
 
 
 def places_of(name: str, given: Where) -> dict[str, float]:
-    fractions = {given: 1.0} if isinstance(given, str) else {str(k): float(v) for k, v in given.items()}
+    """Shares of the places of one nuclide, checked; places with nothing in them left out.
+
+    Raises
+    ------
+    DomainError
+        An unknown place, a share that is none, shares that do not sum to 1.
+    """
+    if not isinstance(given, str | Mapping):
+        raise DomainError(
+            f"The places of {name} are given as {given!r}; give a place, or shares such as "
+            '{"surface": 0.6, "lost": 0.4}.'
+        )
+    shares = {given: 1.0} if isinstance(given, str) else {str(k): v for k, v in given.items()}
+    fractions = {place: number(share) for place, share in shares.items()}
     for place, fraction in fractions.items():
         if place not in PLACES:
             hint = suggestion(place, PLACES)
             raise DomainError(f"No place {place!r} for {name}; there is {', '.join(PLACES)}. {hint}".rstrip())
         if not 0 <= fraction <= 1:
-            raise DomainError(f"The share of {name} in place {place!r} is {fraction:g}; shares lie between 0 and 1.")
+            raise DomainError(
+                f"The share of {name} in place {place!r} is {shares[place]!r}; shares lie between 0 and 1."
+            )
     if abs(sum(fractions.values()) - 1) > 1e-9:
         raise DomainError(
             f"The places of {name} sum to {sum(fractions.values()):g}; they must sum to 1. What leaves is 'lost'."
@@ -88,10 +115,28 @@ def chain_tree(parent: str, chain: bool, source: str, places: Mapping[str, dict[
                             onward.append((fraction, arrive(daughter, where, here * chance * fraction)))
                 ways.append((daughter, chance, onward))
             followers[name, place] = ways
-    return Tree(states, decays, [followers[s] for s in states])
+    return _in_order_of(names, Tree(states, decays, [followers[s] for s in states]))
 
 
-def _is_alpha_daughter(parent: str, daughter: str) -> bool:
+def _in_order_of(names: Sequence[str], tree: Tree) -> Tree:
+    """The same tree with its states in the order of the chain: where ways part and meet again, they came in by either."""
+    old = sorted(range(len(tree.states)), key=lambda i: names.index(tree.states[i][0]))
+    new = {i: at for at, i in enumerate(old)}
+    ways = [
+        [(daughter, chance, [(f, new[i]) for f, i in onward]) for daughter, chance, onward in tree.followers[i]]
+        for i in old
+    ]
+    return Tree([tree.states[i] for i in old], [tree.decays[i] for i in old], ways)
+
+
+def is_alpha_daughter(parent: str, daughter: str) -> bool:
+    """Whether four mass numbers are lost on the way.
+
+    Examples
+    --------
+    >>> is_alpha_daughter("Bi-212", "Tl-208"), is_alpha_daughter("Bi-212", "Po-212")
+    (True, False)
+    """
     mass = [int("".join(c for c in n.split("-")[1] if c.isdigit())) for n in (parent, daughter)]
     return mass[0] - mass[1] == 4
 
@@ -100,7 +145,7 @@ def branches_of(tree: Tree, numbered: Mapping[tuple[str, str], int]) -> tuple[tu
     """The tree as states of branches, for events of one atom; daughters always have a higher index than their parents."""
     found = []
     for (name, place), ways in zip(tree.states, tree.followers, strict=True):
-        alpha = [d for d, _, _ in ways if _is_alpha_daughter(name, d)]
+        alpha = [d for d, _, _ in ways if is_alpha_daughter(name, d)]
         total = sum(chance for d, chance, _ in ways if d in alpha)
         component = numbered.get((name, place), -1)
         found.append(tuple(Branch(p, component if d in alpha else -1, total, tuple(onward)) for d, p, onward in ways))
@@ -110,15 +155,17 @@ def branches_of(tree: Tree, numbered: Mapping[tuple[str, str], int]) -> tuple[tu
 def decays_of(tree: Tree, parent: str, decays: float | Mapping[str, float]) -> tuple[float, list[float]]:
     """Decays of the parent, and of each state."""
     if not isinstance(decays, Mapping):
-        number = float(decays)
-        if not (math.isfinite(number) and number > 0):
+        total = number(decays)
+        if not 0 < total < math.inf:
             raise DomainError(f"decays given as {decays!r}; give a number above 0, or one for each nuclide.")
-        return number, [number * d for d in tree.decays]
-    given = {nuclide_of(k).name: float(v) for k, v in decays.items()}
+        return total, [total * d for d in tree.decays]
+    given = {}
     members = {name for name, _ in tree.states}
-    for name, number in given.items():
-        if not (math.isfinite(number) and number >= 0):
-            raise DomainError(f"The decays of {name} are given as {number!r}; give a number, 0 or more.")
+    for key, value in decays.items():
+        name = nuclide_of(key).name
+        given[name] = number(value)
+        if not 0 <= given[name] < math.inf:
+            raise DomainError(f"The decays of {name} are given as {value!r}; give a number, 0 or more.")
         if name not in members:
             raise DomainError(f"Decays are given for {name}, of which none stays in the chain of {parent}.")
     if not given.get(parent, 0.0) > 0:

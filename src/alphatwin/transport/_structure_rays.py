@@ -39,6 +39,8 @@ class Layout:
     balls : Array[ball, 3]
         Centres of the inclusions.
     ball_radius : float
+    grid : Array[i, j, k] of int
+        Index of the ball whose centre lies in a cube, or -1; cubes are so small that they hold one centre at most.
     scale : Array[zone + 2]
         Water-equivalent length per length: zones, what lies between or outside, inclusions.
     """
@@ -49,7 +51,20 @@ class Layout:
     basis: Array
     balls: Array
     ball_radius: float
+    grid: npt.NDArray[np.int64]
     scale: Array
+
+    @classmethod
+    def of(
+        cls, cylinder: bool, radii: Array, units: Array, basis: Array, balls: Array, ball_radius: float, scale: Array
+    ) -> Layout:
+        """With the grid of the balls, which do not overlap."""
+        room = float(np.abs(balls).max()) if len(balls) else 0.0
+        grid = np.full((_cubes(room, ball_radius),) * 3, -1, dtype=np.int64)
+        if len(balls):
+            place = np.floor((balls + room) / _cube(ball_radius)).astype(int)
+            grid[place[:, 0], place[:, 1], place[:, 2]] = np.arange(len(balls))
+        return cls(cylinder, radii, units, basis, balls, ball_radius, grid, scale)
 
 
 @njit(cache=True, inline="always")
@@ -74,17 +89,48 @@ def _apart(x, y, z, centre, cylinder):  # type: ignore[no-untyped-def]
     return dx * dx + dy * dy + dz * dz
 
 
+@njit(cache=True, inline="always")
+def _side(radius):  # type: ignore[no-untyped-def]
+    """Side of a cube that holds one centre at most: its diagonal is a ball's diameter, less rounding."""
+    return 2.0 * radius / math.sqrt(3.0) * (1.0 - 1e-9)
+
+
+def _cube(radius: float) -> float:
+    return 2.0 * radius / math.sqrt(3.0) * (1.0 - 1e-9)
+
+
+def _cubes(room: float, radius: float) -> int:
+    """Cubes along one side of a grid from -room to room."""
+    return int(2.0 * room / _cube(radius)) + 1
+
+
 @njit(cache=True)
-def _in_ball(x, y, z, balls, radius):  # type: ignore[no-untyped-def]
-    for i in range(balls.shape[0]):
-        dx, dy, dz = x - balls[i, 0], y - balls[i, 1], z - balls[i, 2]
-        if dx * dx + dy * dy + dz * dz < radius * radius:
-            return True
+def _reach(low, high, room, side, n):  # type: ignore[no-untyped-def]
+    """Cubes that a stretch of one coordinate touches, kept inside the grid."""
+    first, last = math.floor((low + room) / side), math.floor((high + room) / side)
+    return max(first, 0), min(last, n - 1)
+
+
+@njit(cache=True)
+def _near(x, y, z, far, balls, grid, room, side):  # type: ignore[no-untyped-def]
+    """Whether the centre of a ball is nearer than `far`."""
+    n = grid.shape[0]
+    i0, i1 = _reach(x - far, x + far, room, side, n)
+    j0, j1 = _reach(y - far, y + far, room, side, n)
+    k0, k1 = _reach(z - far, z + far, room, side, n)
+    for i in range(i0, i1 + 1):
+        for j in range(j0, j1 + 1):
+            for k in range(k0, k1 + 1):
+                b = grid[i, j, k]
+                if b >= 0:
+                    dx, dy, dz = x - balls[b, 0], y - balls[b, 1], z - balls[b, 2]
+                    if dx * dx + dy * dy + dz * dz < far * far:
+                        return True
     return False
 
 
 @njit(cache=True)
-def _birth(kind, inner, outer, cylinder, radii, units, basis, balls, ball_radius, seed, stream, history):  # type: ignore[no-untyped-def]
+def _birth(kind, inner, outer, cylinder, radii, units, basis, balls, ball_radius, grid, room, seed, stream, history):  # type: ignore[no-untyped-def]
     """Start and direction: kind 0 between two radii, 1 on the surface `outer`, 2 between the units."""
     draw = 0
     while True:
@@ -113,7 +159,7 @@ def _birth(kind, inner, outer, cylinder, radii, units, basis, balls, ball_radius
                 c = 2.0 * r0 - 1.0
                 s = math.sqrt(1.0 - c * c)
                 x, y, z = r * s * math.cos(phi), r * s * math.sin(phi), r * c
-            if kind == 0 and _in_ball(x, y, z, balls, ball_radius):
+            if kind == 0 and balls.shape[0] > 0 and _near(x, y, z, ball_radius, balls, grid, room, _side(ball_radius)):
                 continue
         w = 2.0 * r2 - 1.0
         s = math.sqrt(1.0 - w * w)
@@ -122,7 +168,7 @@ def _birth(kind, inner, outer, cylinder, radii, units, basis, balls, ball_radius
 
 
 @njit(cache=True)
-def _cuts(x, y, z, u, v, w, furthest, cylinder, radii, units, balls, ball_radius, cuts, near, near_balls):  # type: ignore[no-untyped-def]
+def _cuts(x, y, z, u, v, w, furthest, cylinder, radii, units, balls, ball_radius, grid, room, cuts, near, near_balls):  # type: ignore[no-untyped-def]
     """Fill the sorted distances at which the ray crosses a surface, the units and the balls it meets."""
     count, n_units, n_balls = 0, 0, 0
     last = radii.shape[0] - 1
@@ -139,17 +185,33 @@ def _cuts(x, y, z, u, v, w, furthest, cylinder, radii, units, balls, ball_radius
                 if low < high and 0.0 < at < furthest and count < cuts.shape[0] - 1:
                     cuts[count] = at
                     count += 1
-    for i in range(balls.shape[0]):
-        px, py, pz = x - balls[i, 0], y - balls[i, 1], z - balls[i, 2]
-        low, high = _span(px, py, pz, u, v, w, ball_radius, False)
-        if high <= max(low, 0.0) or low > furthest:
-            continue
-        near_balls[n_balls] = i
-        n_balls += 1
-        for at in (low, high):
-            if 0.0 < at < furthest and count < cuts.shape[0] - 1:
-                cuts[count] = at
-                count += 1
+    if balls.shape[0] > 0:
+        side, n = _side(ball_radius), grid.shape[0]
+        i0, i1 = _reach(
+            x + min(0.0, u * furthest) - ball_radius, x + max(0.0, u * furthest) + ball_radius, room, side, n
+        )
+        j0, j1 = _reach(
+            y + min(0.0, v * furthest) - ball_radius, y + max(0.0, v * furthest) + ball_radius, room, side, n
+        )
+        k0, k1 = _reach(
+            z + min(0.0, w * furthest) - ball_radius, z + max(0.0, w * furthest) + ball_radius, room, side, n
+        )
+        for i in range(i0, i1 + 1):
+            for j in range(j0, j1 + 1):
+                for k in range(k0, k1 + 1):
+                    ball = grid[i, j, k]
+                    if ball < 0:
+                        continue
+                    px, py, pz = x - balls[ball, 0], y - balls[ball, 1], z - balls[ball, 2]
+                    low, high = _span(px, py, pz, u, v, w, ball_radius, False)
+                    if high <= max(low, 0.0) or low > furthest:
+                        continue
+                    near_balls[n_balls] = ball
+                    n_balls += 1
+                    for at in (low, high):
+                        if 0.0 < at < furthest and count < cuts.shape[0] - 1:
+                            cuts[count] = at
+                            count += 1
     cuts[count] = furthest
     count += 1
     for i in range(1, count):  # few and nearly sorted
@@ -178,7 +240,7 @@ def _zone(x, y, z, cylinder, radii, units, near, n_units, balls, ball_radius, ne
 
 
 @njit(cache=True, parallel=True)
-def _march(kind, inner, outer, cylinder, radii, units, basis, balls, ball_radius, scale, reach, step, histories, seed, stream, tally):  # type: ignore[no-untyped-def] # fmt: skip
+def _march(kind, inner, outer, cylinder, radii, units, basis, balls, ball_radius, grid, room, scale, reach, step, histories, seed, stream, tally):  # type: ignore[no-untyped-def] # fmt: skip
     chunks = tally.shape[0]
     furthest = reach / scale.min()
     for c in prange(chunks):
@@ -187,11 +249,12 @@ def _march(kind, inner, outer, cylinder, radii, units, basis, balls, ball_radius
         near_balls = np.empty(balls.shape[0] + 1, dtype=np.int64)
         for h in range(c * histories // chunks, (c + 1) * histories // chunks):
             x, y, z, u, v, w = _birth(
-                kind, inner, outer, cylinder, radii, units, basis, balls, ball_radius, seed, stream, h
+                kind, inner, outer, cylinder, radii, units, basis, balls, ball_radius, grid, room, seed, stream, h
             )
             count, n_units, n_balls = _cuts(
-                x, y, z, u, v, w, furthest, cylinder, radii, units, balls, ball_radius, cuts, near, near_balls
-            )
+                x, y, z, u, v, w, furthest, cylinder, radii, units, balls, ball_radius, grid, room, cuts, near,
+                near_balls,
+            )  # fmt: skip
             here, depth = 0.0, 0.0
             for i in range(count):
                 there = cuts[i]
@@ -223,21 +286,24 @@ def structure_tally(
     tally = np.zeros((N_CHUNKS, len(layout.radii) + 2, int(reach / step) + 3))
     _march(
         kind, inner, outer, layout.cylinder, layout.radii, layout.units, layout.basis, layout.balls,
-        layout.ball_radius, layout.scale, reach, step, histories, seed, stream, tally,
+        layout.ball_radius, layout.grid, float(np.abs(layout.balls).max(initial=0.0)), layout.scale, reach, step,
+        histories, seed, stream, tally,
     )  # fmt: skip
     return tally
 
 
 @njit(cache=True)
-def _strew(wanted, room, apart, seed, balls):  # type: ignore[no-untyped-def]
+def _strew(wanted, room, apart, seed, balls, grid):  # type: ignore[no-untyped-def]
     made, tries = 0, 0
+    side = _side(0.5 * apart)
     while made < wanted and tries < 20_000_000:
         r0, r1, r2, _, _ = _five(seed, 99, tries, 0)
         tries += 1
         x, y, z = room * (2.0 * r0 - 1.0), room * (2.0 * r1 - 1.0), room * (2.0 * r2 - 1.0)
-        if x * x + y * y + z * z > room * room or _in_ball(x, y, z, balls[:made], apart):
+        if x * x + y * y + z * z > room * room or _near(x, y, z, apart, balls, grid, room, side):
             continue
         balls[made, 0], balls[made, 1], balls[made, 2] = x, y, z
+        grid[math.floor((x + room) / side), math.floor((y + room) / side), math.floor((z + room) / side)] = made
         made += 1
     return made
 
@@ -246,5 +312,7 @@ def strewn_balls(volume_fraction: float, ball_radius: float, within_radius: floa
     """Centres of balls that do not overlap, strewn one by one in a sphere; fewer than asked when no room is left."""
     wanted = round(volume_fraction * (within_radius / ball_radius) ** 3)
     balls = np.zeros((wanted, 3))
-    made = _strew(wanted, within_radius - ball_radius, 2.0 * ball_radius, seed, balls)
+    room = within_radius - ball_radius
+    grid = np.full((_cubes(room, ball_radius),) * 3, -1, dtype=np.int64)
+    made = _strew(wanted, room, 2.0 * ball_radius, seed, balls, grid)
     return np.ascontiguousarray(balls[:made])

@@ -1,8 +1,10 @@
 """Make the shipped tables of absorbed fractions again: ``python -m alphatwin.transport._tables [folder]``.
 
-Two tables for liquid water at unit density, both from this package's own Monte Carlo (`_electrons`, `_photons`):
+Three tables for liquid water at unit density, all from this package's own Monte Carlo (`_electrons`, `_photons`):
 
 - ``electron-kernel.csv``: fraction F of an electron's energy that is laid down within x = r / r_CSDA of a point source;
+- ``electron-near.csv``: the same energy in keV within a few micrometres, where delta rays of 1 keV and more count: they
+  are followed there, while the first table stops those below 1 % of the electron's energy where they are set free;
 - ``photon-buildup.csv``: absorbed fraction of a sphere over its part from first collisions, by optical radius mu R.
 
 Both hold for an infinite medium around the sphere. The same seed gives the same bits on any number of threads.
@@ -25,7 +27,9 @@ from ._fractions import first_collision, geometric_reduction
 
 __all__ = [
     "ELECTRON_ENERGIES_MEV",
+    "NEAR_ENERGIES_MEV",
     "PHOTON_ENERGIES_MEV",
+    "electron_near",
     "electron_table",
     "photon_table",
     "water_electrons",
@@ -42,6 +46,11 @@ PHOTON_ENERGIES_MEV = (
     0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4,
     0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0,
 )  # fmt: skip
+NEAR_ENERGIES_MEV = tuple(e for e in ELECTRON_ENERGIES_MEV if e > 0.1)  # at 0.1 MeV both tables follow 1 keV
+NEAR_CUT_MEV = 1.05e-3  # a delta ray of this energy goes 60 nm
+NEAR_UM = 40.0  # delta rays of the first table's cut at 2 MeV go 10 um
+NEAR_BINS = 40
+NEAR_HISTORIES = 200_000
 SCALE = 1.2  # the electron kernel ends at 1.2 CSDA ranges
 BINS = 60
 OPTICAL_RADII = tuple(float(f"{t:.4g}") for t in np.geomspace(1e-3, 200.0, 41))
@@ -83,6 +92,19 @@ def electron_table(energy_MeV: float, histories: int, seed: int = SEED) -> tuple
     running = np.concatenate([np.zeros((len(chunks), 1)), np.cumsum(chunks[:, :-1], axis=1)], axis=1)
     error = running.std(axis=0, ddof=1) / np.sqrt(len(chunks))
     return edges / csda, running.mean(axis=0), error, radiated, csda
+
+
+def electron_near(energy_MeV: float, histories: int, seed: int = SEED) -> tuple[Array, Array, Array]:
+    """Radii (um), energy within (keV) and its standard error, of one energy, with every delta ray above 1 keV."""
+    water = water_electrons(energy_MeV, NEAR_CUT_MEV / energy_MeV)
+    stream = 2_000_000_000 + round(energy_MeV * 1e6)
+    edges, chunks, _ = _electrons.depth_kernel(
+        water, energy_MeV, histories=histories, seed=seed, stream=stream, scale=NEAR_UM * 1e-4, bins=NEAR_BINS,
+        absorb_fraction=1e-3,
+    )  # fmt: skip
+    running = np.concatenate([np.zeros((len(chunks), 1)), np.cumsum(chunks[:, :-1], axis=1)], axis=1) * energy_MeV * 1e3
+    error = running.std(axis=0, ddof=1) / np.sqrt(len(chunks))
+    return edges * 1e4, running.mean(axis=0), error
 
 
 def _mean_transfer(energy_MeV: Array, s_of_x: Any) -> Array:
@@ -184,6 +206,22 @@ def write_electrons(folder: pathlib.Path) -> None:
     (folder / "electron-kernel.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def write_near(folder: pathlib.Path) -> None:
+    """Write ``electron-near.csv``."""
+    lines = _header(
+        "energy of an electron laid down within a radius of a point isotropic source",
+        f"{NEAR_HISTORIES}",
+        "u = standard error (k = 1); delta rays above 1.05 keV and electrons down to a range of 40 nm are followed",
+        "energy_MeV,radius_um,energy_within_keV,u",
+    )
+    for energy in NEAR_ENERGIES_MEV:
+        started = time.perf_counter()
+        radius, within, u = electron_near(energy, NEAR_HISTORIES)
+        print(f"near an electron of {energy:g} MeV: {time.perf_counter() - started:.1f} s", flush=True)
+        lines += [f"{energy:g},{a:g},{b:.5g},{c:.2g}" for a, b, c in zip(radius, within, u, strict=True)]
+    (folder / "electron-near.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def write_photons(folder: pathlib.Path) -> None:
     """Write ``photon-buildup.csv``."""
     lines = _header(
@@ -202,14 +240,15 @@ def write_photons(folder: pathlib.Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Make both tables; a folder may be given, the catalogue's own is the default."""
+    """Make the tables; a folder may be given, the catalogue's own is the default."""
     given = sys.argv[1:] if arguments is None else arguments
     folder = pathlib.Path(given[0]) if given else path("transport")
     folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     write_electrons(folder)
+    write_near(folder)
     write_photons(folder)
-    print(f"both tables: {time.perf_counter() - started:.0f} s")
+    print(f"all tables: {time.perf_counter() - started:.0f} s")
 
 
 if __name__ == "__main__":

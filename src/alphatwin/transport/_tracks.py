@@ -18,15 +18,15 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from .._jit import njit, prange
-from ..errors import DomainError, suggestion
+from ..errors import DomainError
 from ..physics.matter import medium as material_of
+from ._given import number, numbers, one_of
 
 __all__ = [
     "SOURCES",
@@ -86,7 +86,7 @@ def range_um(energy_MeV: npt.ArrayLike, medium: str = "water") -> Array:
     DomainError
         An energy that is not above the table's first one (1 keV) or above 20 MeV.
     """
-    energy = np.asarray(energy_MeV, dtype=float)
+    energy = numbers("Alpha energy", energy_MeV)
     material = material_of(medium)
     low = material.energy_limits_MeV("alpha")[0]
     good = (energy >= low) & (energy <= HIGHEST_MEV)
@@ -405,20 +405,14 @@ def check_cell(cell_radius_um: float, nucleus_radius_um: float) -> None:
         A radius of zero, negative or not a number; a nucleus larger than its cell; radii that look like cm or nm.
     """
     for what, value in (("Cell", cell_radius_um), ("Nucleus", nucleus_radius_um)):
-        if not (math.isfinite(value) and 0.05 <= value <= 1000.0):
+        if not 0.05 <= number(value) <= 1000.0:
             raise DomainError(
-                f"{what} radius given as {value:g} um; it lies between 0.05 and 1000 um. Is it in micrometres?"
+                f"{what} radius given as {value!r} um; it lies between 0.05 and 1000 um. Is it in micrometres?"
             )
     if nucleus_radius_um > cell_radius_um:
         raise DomainError(
             f"The nucleus (radius {nucleus_radius_um:g} um) does not fit into the cell (radius {cell_radius_um:g} um)."
         )
-
-
-def _named(name: str, known: Sequence[str], what: str) -> str:
-    if name not in known:
-        raise DomainError(f"No {what} {name!r}; there is {', '.join(known)}. {suggestion(str(name), known)}".rstrip())
-    return name
 
 
 def source_numbers(source: str, cell: float, nucleus: float, distance: float, reach: float) -> tuple[float, ...]:
@@ -449,7 +443,7 @@ def target_radii(target: str, cell: float, nucleus: float) -> tuple[float, float
     DomainError
         An unknown target, or a cytoplasm without volume.
     """
-    _named(target, TARGETS, "target")
+    one_of("target", target, TARGETS)
     if target == "cytoplasm" and cell == nucleus:
         raise DomainError(
             "The cytoplasm is empty: the nucleus fills the cell. Choose a larger cell, or another target."
@@ -459,8 +453,8 @@ def target_radii(target: str, cell: float, nucleus: float) -> tuple[float, float
 
 def _checked(source: str, target: str, cell: float, nucleus: float, distances: Array, n: int) -> None:
     check_cell(cell, nucleus)
-    _named(source, SOURCES, "source")
-    _named(target, TARGETS, "target")
+    one_of("source", source, SOURCES)
+    one_of("target", target, TARGETS)
     if not bool(np.all(np.isfinite(distances) & (distances >= 0))):
         raise DomainError("Centre distances must be 0 (the cell itself) or positive numbers, in um.")
     if source == "medium" and bool(np.any(distances > 0)):

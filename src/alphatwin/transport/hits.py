@@ -14,19 +14,20 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .._jit import njit
-from ..errors import DomainError, suggestion
+from ..errors import DomainError
 from ..physics.matter import medium as material_of
 from ..physics.nuclides import nuclide as nuclide_of
 from ..units import JOULE_PER_MEV
 from . import _delta_rays, _places, _tracks
-from ._lattice import deposit
+from ._components import Component, Site, unit_component
+from ._given import number, numbers, one_of, switch
 from ._places import Where
 
 __all__ = ["PLACES", "SMALLEST_CSDA_UM", "Component", "SpecificEnergy", "specific_energy"]
@@ -38,55 +39,14 @@ Values = npt.NDArray[Any]  # floats or complex, a power series, or one number
 PLACES = _places.PLACES
 SMALLEST_CSDA_UM = 2.0  # diameter of a site below which straight tracks without delta rays are refused
 EVENTS = ("decay", "atom")
+_TURN = 15.0  # |s| z over single events that the 12-point nodes resolve to 1e-6
+_LARGEST_TURN = 120.0
 _GAUSS_HERMITE_LIMIT = 6.0  # sqrt(2 beta) z up to which Gauss-Hermite integrates exp(-beta z^2) safely
 _SOURCES = ("kellerer1971", "stinchcomb1992", "roeske1997", "icru36")
 CONTINUOUS = (
     "Electrons, photons and (unless asked for as part of the hits) recoils are no hits here: their mean dose is added as "
     "a constant, without fluctuation."
 )
-
-
-# --- pieces of a mixture ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Component:
-    """Alphas of one nuclide from one place.
-
-    Attributes
-    ----------
-    nuclide, place : str
-    decays : float
-        Expected number of decays there.
-    weight : Array[node]
-        Expected hits per decay.
-    z_Gy : Array[node]
-    """
-
-    nuclide: str
-    place: str
-    decays: float
-    weight: Array
-    z_Gy: Array
-    _fine: Callable[[], list[tuple[Array, Array, int]]] = field(repr=False)
-
-    @property
-    def hits_per_decay(self) -> float:
-        """Sum of the weights."""
-        return float(self.weight.sum())
-
-    @property
-    def mean_Gy_per_decay(self) -> float:
-        """Mean dose by one decay: the S value of this place for alphas."""
-        return float(self.weight @ self.z_Gy)
-
-    def lattice(self, step_Gy: float, points: int) -> Array:
-        """Expected hits per decay[lattice point], z = index x step; number and mean those of the fine nodes."""
-        mass = np.zeros(points)
-        for weight, z, group in self._fine():
-            deposit(weight, z, group, step_Gy, mass)
-        total = float(mass.sum())
-        return mass * (self.hits_per_decay / total) if total > 0 else mass
 
 
 # --- the distribution ------------------------------------------------------------------------------------------------
@@ -220,11 +180,17 @@ class SpecificEnergy:
         Parameters
         ----------
         s_per_Gy : real or complex, any shape
-            1/Gy; ``-1j * omega`` gives the characteristic function.
+            1/Gy; ``-1j * omega`` gives the characteristic function. Im(s) times the largest z of a single event goes up
+            to 120; beyond, the transform is that of the edges of f1 and no model holds.
 
         Returns
         -------
         complex array of the same shape
+
+        Raises
+        ------
+        DomainError
+            What is no finite number; an imaginary part beyond that limit.
 
         Examples
         --------
@@ -233,8 +199,9 @@ class SpecificEnergy:
         >>> round(survival, 4)
         0.4456
         """
-        s = np.asarray(s_per_Gy, dtype=complex)
-        return np.asarray(np.exp(self._log_laplace(s.ravel()) - s.ravel() * self.continuous_dose_Gy).reshape(s.shape))
+        s, panels = self._resolved(s_per_Gy)
+        found = np.exp(self._log_laplace(s.ravel(), panels) - s.ravel() * self.continuous_dose_Gy)
+        return np.asarray(found.reshape(s.shape))
 
     def single_event_laplace(self, s_per_Gy: npt.ArrayLike) -> Complex:
         """T1(s) = integral of f1(z) exp(-s z) dz, of any shape; real or complex s in 1/Gy.
@@ -245,13 +212,37 @@ class SpecificEnergy:
         >>> complex(z.single_event_laplace(0.0))
         (1+0j)
         """
-        s = np.asarray(s_per_Gy, dtype=complex)
+        s, panels = self._resolved(s_per_Gy)
         if self.mean_hits <= 0:
             raise DomainError("No alpha reaches the target: there is no single event.")
-        return np.asarray((1.0 + self._log_laplace(s.ravel()) / self.mean_hits).reshape(s.shape))
+        return np.asarray((1.0 + self._log_laplace(s.ravel(), panels) / self.mean_hits).reshape(s.shape))
 
-    def _log_laplace(self, s: Complex) -> Complex:
-        per_decay = [_sum_of_exponentials(c.weight, c.z_Gy, s) for c in self.components]
+    def _resolved(self, s_per_Gy: npt.ArrayLike) -> tuple[Complex, int]:
+        """s, checked, and the panels that its fastest exp(-s z) needs."""
+        try:
+            given = np.asarray(s_per_Gy)
+            s = np.asarray(given, dtype=np.complex128)
+        except (TypeError, ValueError):
+            given = s = np.array(np.nan)
+        if given.dtype.kind not in "iufc" or not bool(np.all(np.isfinite(s))):
+            raise DomainError(f"s given as {s_per_Gy!r}; give finite real or complex numbers in 1/Gy.")
+        turn = float(np.max(np.abs(s.imag), initial=0.0)) * self._largest_Gy
+        if turn > _LARGEST_TURN:
+            raise DomainError(
+                f"s has an imaginary part of {float(np.max(np.abs(s.imag))):.3g}/Gy, which turns exp(-s z) by "
+                f"{turn:.3g} rad over the z of single events; the nodes resolve {_LARGEST_TURN:g}. For more, transform "
+                "pdf(z) yourself."
+            )
+        fastest = max(turn, min(float(np.max(s.real, initial=0.0)) * self._largest_Gy, _LARGEST_TURN))
+        return s, 2 ** max(0, math.ceil(math.log2(max(fastest, 1e-9) / _TURN)))
+
+    @functools.cached_property
+    def _largest_Gy(self) -> float:
+        """Largest z of a single alpha."""
+        return max((float(c.z_Gy.max()) for c in self.components if len(c.z_Gy)), default=0.0)
+
+    def _log_laplace(self, s: Complex, panels: int = 1) -> Complex:
+        per_decay = [_sum_of_exponentials(*c.nodes(panels), s) for c in self.components]
         return self._exponent(per_decay, _product, np.ones(s.shape, dtype=complex))
 
     @functools.cached_property
@@ -270,7 +261,7 @@ class SpecificEnergy:
         """
         n, mean, second = self._moments
         top = self._range(s, 1e-13)[1]
-        largest = max(float(c.z_Gy.max()) for c in self.components if len(c.z_Gy))
+        largest = self._largest_Gy
         step = max(min(mean / n / 100, largest / 200), math.sqrt(second) / 400 if s == 0 else 0.0, top / 2**19)
         points = int(2 ** math.ceil(math.log2(top / step + 2)))
         # the transform of hats is that of the points times sinc^2, which many events would sum up to a wider f(z); few
@@ -316,13 +307,15 @@ class SpecificEnergy:
         >>> round(float(np.trapezoid(z.pdf(grid), grid)) + z.zero_hit_probability, 4)
         1.0
         """
+        z = numbers("z_Gy", z_Gy)
         step, mass = self._lattice
-        return _density(np.asarray(z_Gy, dtype=float) - self.continuous_dose_Gy, step, mass)
+        return _density(z - self.continuous_dose_Gy, step, mass)
 
     def single_event_pdf(self, z_Gy: npt.ArrayLike) -> Array:
         """f1(z), 1/Gy, of any shape; for independent decays only (``events="decay"``)."""
+        z = numbers("z_Gy", z_Gy)
         step, mass = self._single_lattice
-        return _density(np.asarray(z_Gy, dtype=float), step, mass / self.mean_hits)
+        return _density(z, step, mass / self.mean_hits)
 
     @functools.cached_property
     def _single_lattice(self) -> tuple[float, Array]:
@@ -330,16 +323,26 @@ class SpecificEnergy:
             raise DomainError('A single event is one alpha only with events="decay"; ask with that.')
         if self.mean_hits <= 0:
             raise DomainError("No alpha reaches the target: there is no single event.")
-        top = max(float(c.z_Gy.max()) for c in self.components if len(c.z_Gy)) * 1.05
+        top = self._largest_Gy * 1.05
         points = 401
         step = top / (points - 1)
         total = np.zeros(points)
         for c in self.components:
-            total += c.decays * c.lattice(step, points)
+            total += c.decays * c.lattice(step, points, finer=3)
         return step, total
 
     def expectation(self, function: Callable[[Array], Array]) -> float:
-        """Mean of a function of z over all targets, those without a hit included; an FFT knows nothing below 1e-15."""
+        """Mean of a function of z over all targets, those without a hit included; an FFT knows nothing below 1e-15.
+
+        Raises
+        ------
+        DomainError
+            What is given is no function.
+        """
+        if not callable(function):
+            raise DomainError(f"function given as {function!r}; give a function of z in Gy, e.g. lambda z: z > 1.")
+        if self.mean_hits <= 0:
+            return float(np.asarray(function(np.array([self.continuous_dose_Gy]))).ravel()[0])
         z, mass = self.lattice
         at_rest = float(np.asarray(function(np.array([self.continuous_dose_Gy]))).ravel()[0])
         return float(np.asarray(function(z)) @ mass) + self.zero_hit_probability * at_rest
@@ -372,15 +375,15 @@ class SpecificEnergy:
         >>> round(z.survival(1.2, 0.05), 4), round(z.survival(1.2, 0.05, method="lattice"), 4)
         (0.5743, 0.5743)
         """
-        if not (alpha_per_Gy >= 0 and beta_per_Gy2 >= 0 and math.isfinite(alpha_per_Gy + beta_per_Gy2)):
+        alpha, beta = number(alpha_per_Gy), number(beta_per_Gy2)
+        if not (alpha >= 0 and beta >= 0 and math.isfinite(alpha + beta)):
             raise DomainError(
                 f"Survival asked with alpha {alpha_per_Gy!r}/Gy, beta {beta_per_Gy2!r}/Gy2; both are 0 or more."
             )
-        if method not in ("auto", "hermite", "lattice"):
-            raise DomainError(f"No method {method!r}; there is auto, hermite, lattice.")
+        one_of("method", method, ("auto", "hermite", "lattice"))
         d = self.continuous_dose_Gy
-        alpha, beta = alpha_per_Gy + 2 * beta_per_Gy2 * d, beta_per_Gy2  # of the events alone
-        certain = math.exp(-alpha_per_Gy * d - beta * d * d)
+        certain = math.exp(-alpha * d - beta * d * d)
+        alpha += 2 * beta * d  # of the events alone
         if beta == 0 or self.mean_hits == 0:
             return certain * math.exp(float(self._log_laplace(np.array([alpha + 0j]))[0].real))
         y = self._surviving_mean(alpha, beta)
@@ -417,7 +420,7 @@ class SpecificEnergy:
     def _range(self, s: float, chance: float) -> tuple[float, float]:
         """Lower and upper z that f(z) exp(-s z) leaves with at most this relative chance each (Chernoff bounds)."""
         _, mean, second = self._moments
-        largest = max(float(c.z_Gy.max()) for c in self.components if len(c.z_Gy))
+        largest = self._largest_Gy
         theta = np.geomspace(1e-4, 60.0, 80) / max(second / mean, largest)
         here = float(self._log_laplace(np.array([s + 0j]))[0].real)
         up = self._log_laplace((s - theta).astype(complex)).real - here
@@ -476,93 +479,14 @@ def _exponential_sum(weight, z, s, found):  # type: ignore[no-untyped-def]
 # --- making one ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Site:
-    """The target, its surroundings, and how a track deposits energy there."""
-
-    cell_um: float
-    nucleus_um: float
-    target: str
-    medium: str
-    recoil: bool
-    delta_rays: str | None
-
-    @property
-    def mass_kg(self) -> float:
-        return self._volume_um3 * material_of(self.medium).density_g_per_cm3 * 1e-15
-
-    @property
-    def _volume_um3(self) -> float:
-        inner, outer = _tracks.target_radii(self.target, self.cell_um, self.nucleus_um)
-        return 4.0 / 3.0 * math.pi * (outer**3 - inner**3)
-
-    @property
-    def chord_um(self) -> float:
-        """Mean chord 4V/S, S the outer surface."""
-        _, outer = _tracks.target_radii(self.target, self.cell_um, self.nucleus_um)
-        return self._volume_um3 / (math.pi * outer * outer)
-
-    @property
-    def gray_per_MeV(self) -> float:
-        return JOULE_PER_MEV / self.mass_kg
-
-    def nodes(self, energy_MeV: float, place: str, n: int, panels: int, recoil_MeV: float) -> tuple[Array, Array]:
-        """Weight per emission and z in Gy of one alpha line."""
-        if self.delta_rays is not None:
-            weight, energy = _delta_rays.site_nodes(
-                energy_MeV, place, self.cell_um, self.nucleus_um, self.target, max(n * panels, 24), self.medium
-            )
-        else:
-            weight, energy = _tracks.track_nodes(
-                energy_MeV, place, self.cell_um, self.nucleus_um, 0.0, self.target, n,
-                panels=panels, medium=self.medium, recoil_MeV=recoil_MeV,
-            )  # fmt: skip
-        return weight, energy * self.gray_per_MeV
-
-
-@functools.lru_cache(maxsize=512)
-def _unit_component(name: str, place: str, site: _Site) -> Component:
-    """One decay of a nuclide in a place; kept, since mixtures, doses and fits ask for the same ones again."""
-    lines = nuclide_of(name).emissions("alpha")
-    energies, yields = lines["energy_MeV"].to_numpy(dtype=float), lines["yield_per_decay"].to_numpy(dtype=float)
-    # alpha and recoil share their momentum: the recoil energy is the same fraction of every line
-    per_alpha = nuclide_of(name).energy_MeV("recoil") / nuclide_of(name).energy_MeV("alpha") if site.recoil else 0.0
-
-    def made(points: Callable[[float], tuple[int, int]]) -> list[tuple[Array, Array, int]]:
-        found = []
-        for energy, number in zip(energies.tolist(), yields.tolist(), strict=True):
-            if number <= 0:
-                continue
-            n, panels = points(number)
-            weight, z = site.nodes(energy, place, n, panels, per_alpha * energy)
-            group = n if place == "surface" and site.delta_rays is None else n * n
-            found.append((weight * number, z, 1 if site.delta_rays is not None else group))
-            if site.recoil and place == "surface" and site.target != "nucleus":
-                # the alpha leaves the cell, its recoil enters it
-                alone = np.array([0.5 * number]), np.array([per_alpha * energy * site.gray_per_MeV])
-                found.append((*alone, 1))
-        return found
-
-    exact = made(lambda y: (12, 1) if y > 1e-2 else (8, 1) if y > 1e-4 else (4, 1))
-    weight = np.concatenate([w for w, _, _ in exact]) if exact else np.empty(0)
-    z = np.concatenate([z for _, z, _ in exact]) if exact else np.empty(0)
-    weight.flags.writeable = z.flags.writeable = False
-
-    @functools.cache
-    def fine() -> list[tuple[Array, Array, int]]:
-        return made(lambda y: (2, 24) if y > 1e-2 else (2, 10) if y > 1e-4 else (2, 4))
-
-    return Component(name, place, 1.0, weight, z, fine)
-
-
-def _continuous(site: _Site, states: Sequence[tuple[str, str]], decays: Sequence[float], low_let: bool) -> float:
+def _continuous(site: Site, states: Sequence[tuple[str, str]], decays: Sequence[float], low_let: bool) -> float:
     """Mean dose in Gy of electrons and photons from every place, by the cellular S values."""
     if not low_let:
         return 0.0
     from .cells import cell_s_values
 
     total = 0.0
-    for (name, place), number in zip(states, decays, strict=True):
+    for (name, place), count in zip(states, decays, strict=True):
         if place == "medium":
             raise DomainError(
                 "low_let=True cannot take activity in the medium: electrons reach further than the shell of medium that "
@@ -570,18 +494,26 @@ def _continuous(site: _Site, states: Sequence[tuple[str, str]], decays: Sequence
             )
         s = cell_s_values(name, site.cell_um, site.nucleus_um, chain=False, medium=site.medium)
         here = s.sel(target=site.target, source=place, radiation=["electron", "photon"]).sum()
-        total += number * float(here)
+        total += count * float(here)
     return total
 
 
-def _checked_site(site: _Site, events: str, source: str) -> None:
-    _tracks.check_cell(site.cell_um, site.nucleus_um)
-    if events not in EVENTS:
-        raise DomainError(f"No kind of event {events!r}; there is {' and '.join(EVENTS)}. {suggestion(events, EVENTS)}")
-    if site.delta_rays not in (None, *_delta_rays.MODELS):
-        raise DomainError(f"No delta-ray model {site.delta_rays!r}; there is {', '.join(_delta_rays.MODELS)}, or None.")
-    _, outer = _tracks.target_radii(site.target, site.cell_um, site.nucleus_um)
-    if 2 * outer < SMALLEST_CSDA_UM and site.delta_rays is None:
+def _checked_site(
+    cell_radius_um: float, nucleus_radius_um: float, target: str, medium: str, recoil: bool, delta_rays: str | None
+) -> Site:
+    _tracks.check_cell(cell_radius_um, nucleus_radius_um)
+    if delta_rays not in (None, *_delta_rays.MODELS):
+        raise DomainError(f"No delta-ray model {delta_rays!r}; there is {', '.join(_delta_rays.MODELS)}, or None.")
+    site = Site(
+        float(cell_radius_um),
+        float(nucleus_radius_um),
+        target,
+        material_of(medium).name,
+        switch("recoil", recoil),
+        delta_rays,
+    )
+    _, outer = _tracks.target_radii(target, site.cell_um, site.nucleus_um)
+    if 2 * outer < SMALLEST_CSDA_UM and delta_rays is None:
         raise DomainError(
             f"The target is {2 * outer:g} um across. Below {SMALLEST_CSDA_UM:g} um straight tracks without delta rays "
             "overstate y_F (by about 25 % in 1 um): ask with delta_rays='kiefer-chatterjee'."
@@ -591,15 +523,26 @@ def _checked_site(site: _Site, events: str, source: str) -> None:
             f"The target is {2 * outer:g} um across; the delta-ray model was compared down to 0.5 um and is refused below "
             f"{_delta_rays.SMALLEST_UM:g} um."
         )
-    if site.delta_rays is not None and (site.target == "cytoplasm" or site.recoil):
+    if delta_rays is not None and (target == "cytoplasm" or site.recoil):
         raise DomainError("The delta-ray model holds for whole spheres (nucleus, cell) and without recoils.")
+    return site
+
+
+def _listed_places(parent: str, chain: bool, places: Mapping[str, Where] | None) -> dict[str, dict[str, float]]:
+    if not isinstance(places, Mapping | None):
+        raise DomainError(f'places given as {places!r}; give a mapping such as {{"Bi-213": "cytoplasm"}}.')
+    listed = {nuclide_of(k).name: _places.places_of(k, v) for k, v in (places or {}).items()}
+    for name in listed:
+        if name not in (nuclide_of(parent).chain if chain else (parent,)):
+            raise DomainError(f"A place is given for {name}, which is not in the chain of {parent}.")
+    return listed
 
 
 def specific_energy(
     nuclide: str,
-    *,
     cell_radius_um: float,
     nucleus_radius_um: float,
+    *,
     source: str = "surface",
     target: str = "nucleus",
     decays: float | Mapping[str, float] = 1.0,
@@ -670,20 +613,20 @@ def specific_energy(
     [('Ac-225', 'surface', 3.0), ('Fr-221', 'surface', 3.0), ('At-217', 'surface', 3.0)]
     """
     parent = nuclide_of(nuclide).name
-    site = _Site(
-        float(cell_radius_um), float(nucleus_radius_um), target, material_of(medium).name, bool(recoil), delta_rays
-    )
-    _checked_site(site, events, source)
-    if source not in _tracks.SOURCES:
-        raise DomainError(
-            f"No source {source!r}; there is {', '.join(_tracks.SOURCES)}. {suggestion(source, _tracks.SOURCES)}"
-        )
-    listed = {nuclide_of(k).name: _places.places_of(k, v) for k, v in (places or {}).items()}
-    for name in listed:
-        if name not in (nuclide_of(parent).chain if chain else (parent,)):
-            raise DomainError(f"A place is given for {name}, which is not in the chain of {parent}.")
+    site = _checked_site(cell_radius_um, nucleus_radius_um, target, medium, recoil, delta_rays)
+    one_of("kind of event", events, EVENTS)
+    one_of("source", source, _tracks.SOURCES)
+    switch("chain", chain)
+    switch("low_let", low_let)
+    for name in nuclide_of(parent).chain if chain else (parent,):
+        if nuclide_of(name).not_carried:
+            raise DomainError(
+                f"{name} fissions: its fragments are no alphas and are not carried here. Leave it out (chain=False is "
+                "the parent alone)."
+            )
+    listed = _listed_places(parent, chain, places)
     tree = _places.chain_tree(parent, chain, source, listed)
-    number, counts = _places.decays_of(tree, parent, decays)
+    of_parent, counts = _places.decays_of(tree, parent, decays)
     if events == "atom" and (isinstance(decays, Mapping) or any(place == "medium" for _, place in tree.states)):
         raise DomainError('events="atom" needs the decays of the parent as one number, and places within the cell.')
     components: list[Component] = []
@@ -691,8 +634,8 @@ def specific_energy(
     for (name, place), count in zip(tree.states, counts, strict=True):
         if nuclide_of(name).energy_MeV("alpha") > 0:
             numbered[name, place] = len(components)
-            unit = _unit_component(name, place, site)
-            components.append(Component(name, place, count, unit.weight, unit.z_Gy, unit._fine))
+            unit = unit_component(name, place, site)
+            components.append(replace(unit, decays=count))
     states = _places.branches_of(tree, numbered) if events == "atom" else ()
     start = listed.get(parent, {source: 1.0})
     if events == "atom":  # one state in front: the parent has not chosen its place yet
@@ -708,7 +651,7 @@ def specific_energy(
         target=target,
         cell_radius_um=site.cell_um,
         nucleus_radius_um=site.nucleus_um,
-        decays=number,
+        decays=of_parent,
         components=tuple(components),
         continuous_dose_Gy=_continuous(site, tree.states, counts, low_let),
         events=events,

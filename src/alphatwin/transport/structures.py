@@ -2,7 +2,7 @@
 
 The catalogue holds their dimensions (`catalog.structure`). Rays through the geometry give, for decays in each source,
 the dose to each zone and the number of alphas through a nucleus of the cells that matter, per decay in a gram of the
-structure: so an organ's decays per gram become the dose to its cells. See docs/cell-s-values.md.
+structure: so an organ's decays per gram become the dose to its cells. See docs/structures.md.
 """
 
 from __future__ import annotations
@@ -24,151 +24,318 @@ from ..physics.nuclides import nuclide as nuclide_of
 from ..units import JOULE_PER_MEV
 from . import _structure_rays, cells
 from ._cell_monte_carlo import N_CHUNKS
+from ._given import one_of, whole
+from ._structure_geometry import GEOMETRIES, REACH_UM, Built, built, dimensions
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["StructureDose", "structure_dose", "structure_hits", "structure_s_values"]
+__all__ = [
+    "EVENLY",
+    "GEOMETRIES",
+    "StructureDose",
+    "StructureResponse",
+    "dimensions",
+    "structure_dose",
+    "structure_hits",
+    "structure_response",
+    "structure_s_values",
+]
 
 Array = npt.NDArray[np.float64]
 
-REACH_UM = 130.0  # of water: more than the range of every alpha below 11 MeV
+EVENLY = "evenly"  # a source: the tissue zones of a structure, every gram alike
 _STEP_UM = 0.1
-_SCALE_MEV = 6.0  # alpha energy at which the ranges of two media are compared
-_SEED = 20250101  # of the inclusions; a structure is the same in every run
+_COARSE = 5  # steps at a time where hits are counted
+_GROUP_MEV = 0.05  # alpha lines closer than this are one line where hits are counted
+_POINTS = 8  # over the radius of a nucleus
 NOTE = (
     "Straight tracks; lengths in each zone scaled by the alpha range of its medium at 6 MeV against water. Electron energy "
     "laid down beyond 130 um is spread evenly over the organ; photons count within 130 um. Recoils stay in place."
 )
 
 
-# --- geometry --------------------------------------------------------------------------------------------------------
+# --- what a decay does: per zone and per nucleus ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class _Built:
-    """A structure as numbers: zone names in the order of the layout, volumes (um^3 or um^2 per um) and masses (g)."""
-
-    layout: _structure_rays.Layout
-    zones: tuple[str, ...]  # with "between" and inclusions, where they exist
-    index: tuple[int, ...]  # their places in the layout
-    volume: Array
-    mass_g: Array
-    sources: dict[str, tuple[int, float, float]]  # name -> kind, inner, outer
-
-
-def _packed(structure: catalog.Structure, radius: float) -> tuple[Array, Array, float]:
-    """Centres of the units within reach, the cell of the packing, and the volume per unit (area for cylinders)."""
-    none = np.eye(3)
-    if structure.filled_fraction is None:
-        return np.zeros((1, 3)), none, math.inf
-    share = structure.filled_fraction.value
-    if structure.packing == "hexagonal":
-        room = math.pi * radius**2 / share
-        pitch = math.sqrt(room / (math.sqrt(3) / 2))
-        basis = np.array([[pitch, 0, 0], [pitch / 2, pitch * math.sqrt(3) / 2, 0], [0, 0, 0]])
-    else:
-        room = 4 / 3 * math.pi * radius**3 / share
-        half = (4 * room) ** (1 / 3) / 2
-        basis = half * np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]], dtype=float)
-        pitch = half * math.sqrt(2)
-    furthest = 1.1 * REACH_UM + 1.25 * pitch + radius  # path, start between the units, size of a unit
-    n = math.ceil(furthest / pitch) * 2 + 2
-    steps = np.arange(-n, n + 1)
-    grid = np.stack(np.meshgrid(steps, steps, steps if structure.packing == "fcc" else [0], indexing="ij"), axis=-1)
-    centres = grid.reshape(-1, 3) @ basis
-    distance = np.linalg.norm(centres, axis=1)
-    order = np.argsort(distance, kind="stable")
-    return np.ascontiguousarray(centres[order][distance[order] <= furthest]), basis, room
-
-
-def _water_equivalent(medium: str) -> float:
-    """um of water that stop an alpha like 1 um of a medium."""
-    water, other = (material_of(m).csda_range_um("alpha", _SCALE_MEV) for m in ("water", medium))
-    return float(water / other)
-
-
-@functools.cache
-def _built(name: str) -> _Built:
-    structure = catalog.structure(name)
-    cylinder = structure.shape == "cylinder"
-    radii = np.cumsum([z.thickness.value for z in structure.zones])
-    names, media = [z.name for z in structure.zones], [z.medium for z in structure.zones]
-    units, basis, room = _packed(structure, float(radii[-1]))
-    full = math.pi * radii**2 if cylinder else 4 / 3 * math.pi * radii**3
-    volume = list(np.diff(full, prepend=0.0))
-    index = list(range(len(names)))
-    sources = {
-        n: (0, float(inner), float(outer)) for n, inner, outer in zip(names, [0.0, *radii[:-1]], radii, strict=True)
-    }
-    for zone, radius in zip(structure.zones, radii, strict=True):
-        if zone.outer_surface:
-            sources[zone.outer_surface] = (1, float(radius), float(radius))
-    balls, ball_radius = np.zeros((0, 3)), 1.0
-    scale = [_water_equivalent(m) for m in media]
-    scale += [_water_equivalent(structure.between_medium or media[-1])] * 2
-    if structure.between:
-        names.append(structure.between)
-        media.append(structure.between_medium)
-        index.append(len(radii))
-        volume.append(room - float(full[-1]))
-        sources[structure.between] = (2, 0.0, 0.0)
-    if structure.inclusions:
-        put = structure.inclusions
-        ball_radius = put.diameter.value / 2
-        place = max(i for i, z in enumerate(structure.zones) if z.name in put.zones)
-        balls = _structure_rays.strewn_balls(put.volume_fraction.value, ball_radius, float(radii[place]), _SEED)
-        for i, inside in enumerate(_balls_in_zones(balls, ball_radius, radii)):
-            volume[i] -= inside
-        names.append(put.name)
-        media.append(put.medium)
-        index.append(len(radii) + 1)
-        volume.append(len(balls) * 4 / 3 * math.pi * ball_radius**3)
-        scale[-1] = _water_equivalent(put.medium)
-    density = np.array([material_of(m).density_g_per_cm3 for m in media])
-    layout = _structure_rays.Layout(
-        cylinder, np.asarray(radii, dtype=float), units, basis, balls, ball_radius, np.array(scale)
-    )
-    return _Built(layout, tuple(names), tuple(index), np.array(volume), np.array(volume) * density * 1e-12, sources)
-
-
-def _balls_in_zones(balls: Array, ball_radius: float, radii: Array) -> Array:
-    """Volume of the balls in each zone: the lens of each ball with the spheres between the zones."""
-    distance = np.linalg.norm(balls, axis=1)
-    within = []
-    for radius in radii:
-        d = np.clip(distance, abs(radius - ball_radius), radius + ball_radius)
-        a, b = float(radius), ball_radius
-        lens = math.pi * (a + b - d) ** 2 * (d**2 + 2 * d * (a + b) - 3 * (a - b) ** 2) / (12 * np.maximum(d, 1e-12))
-        whole = 4 / 3 * math.pi * b**3
-        within.append(float(np.sum(np.where(distance <= a - b, whole, np.where(distance >= a + b, 0.0, lens)))))
-    return np.diff(np.array(within), prepend=0.0)
-
-
-@functools.lru_cache(maxsize=32)
-def _tally(name: str, source: str, histories: int, seed: int) -> Array:
-    built = _built(name)
-    kind, inner, outer = built.sources[source]
-    stream = list(built.sources).index(source)
+@functools.lru_cache(maxsize=256)
+def _tally(name: str, geometry: int, source: str, histories: int, seed: int) -> Array:
+    """Weights[chunk, layout zone, grid]; times a function T of length: what each zone gets per decay in the source."""
+    b = built(name, geometry)
+    kind, inner, outer = b.sources[source]
+    stream = list(b.sources).index(source)
     tally: Array = _structure_rays.structure_tally(
-        built.layout, kind, inner, outer, reach=REACH_UM, step=_STEP_UM, histories=histories, seed=seed, stream=stream
-    )[:, list(built.index)] / (histories / N_CHUNKS)
+        b.layout, kind, inner, outer, reach=REACH_UM, step=_STEP_UM, histories=histories, seed=seed, stream=stream
+    ) / (histories / N_CHUNKS)
     tally.flags.writeable = False
     return tally
 
 
-def _local_share(built: _Built, source: str) -> Array:
+def _tissue(name: str, b: Built) -> dict[str, float]:
+    """Mass shares of the zones that are the organ's tissue."""
+    wanted = catalog.structure(name).tissue_zones or b.zones
+    mass = {zone: float(m) for zone, m in zip(b.zones, b.mass_g, strict=True) if zone in wanted}
+    return {zone: m / sum(mass.values()) for zone, m in mass.items()}
+
+
+def _weights(name: str, geometry: int, source: str, histories: int, seed: int) -> Array:
+    """As `_tally`, also for `EVENLY`: in an endless structure every zone then gets energy by its mass (Fano)."""
+    if source != EVENLY:
+        return _tally(name, geometry, source, histories, seed)
+    b = built(name, geometry)
+    if not b.endless or catalog.structure(name).tissue_zones:
+        parts = [share * _tally(name, geometry, z, histories, seed) for z, share in _tissue(name, b).items()]
+        return np.asarray(np.sum(parts, axis=0))
+    share = (b.mass_g / b.mass_g.sum() / b.volume) @ b.group * b.shell_volume
+    even = np.zeros((N_CHUNKS, len(share), int(REACH_UM / _STEP_UM) + 3))
+    even[:, :, round(REACH_UM / _STEP_UM)] = share
+    return even
+
+
+def _local_share(name: str, b: Built, source: str) -> Array:
     """Where energy that stays in place goes: the zone itself, halves on both sides of a surface."""
-    kind, _, outer = built.sources[source]
-    share = np.zeros(len(built.zones))
+    share = np.zeros(len(b.zones))
+    if source == EVENLY:
+        for zone, part in _tissue(name, b).items():
+            share[b.zones.index(zone)] = part
+        return share
+    kind, _, outer = b.sources[source]
     if kind == 1:
-        inside = int(np.searchsorted(built.layout.radii, outer * (1 - 1e-12)))
-        share[inside] = 0.5
-        if inside + 1 < len(built.layout.radii) or (inside + 1 in built.index):
-            share[built.index.index(inside + 1)] = 0.5
+        inside = int(np.searchsorted(b.layout.radii, outer * (1 - 1e-12)))
+        for shell in (inside, inside + 1):
+            share += 0.5 * b.group[:, shell]
     else:
-        share[built.zones.index(source)] = 1.0
+        share[b.zones.index(source)] = 1.0
     return share
+
+
+@functools.lru_cache(maxsize=512)
+def _energy_tables(name: str) -> tuple[Array, Array, Array]:
+    """T(x) - T(0)[radiation, grid], T(0)[radiation] and what is laid down beyond the grid[radiation], MeV."""
+    grid: Array = np.minimum(_STEP_UM * np.arange(int(REACH_UM / _STEP_UM) + 3, dtype=np.float64), REACH_UM)
+    table = cells._on_grid(name, "water", grid)
+    far = np.zeros(len(RADIATIONS))
+    electron = RADIATIONS.index("electron")
+    end = cells.point_energy(name, "water").within_MeV[electron, -1]
+    far[electron] = max(float(end - table[electron, -1]), 0.0)
+    return table - table[:, :1], table[:, 0], far
+
+
+@functools.lru_cache(maxsize=2048)
+def _nucleus_kernel(name: str, radius_um: float) -> Array:
+    """A_k(x)[k, x], k = 0, 1, 2: number, energy and energy squared (MeV) in a nucleus by a track x past its start.
+
+    A nucleus whose centre is beside the track at the length x from its start and at b from its line takes
+    E(R - x_in) - E(R - x_out), with x -+ sqrt(r^2 - b^2) cut at 0 and R; A_k is that to the power k, integrated over
+    2 pi b db = 2 pi h dh. x runs over cells of the coarse grid, from r before the start to REACH_UM + r; the first
+    axis cells lie before the start (their number is ceil(r/step)). Lengths in um of water.
+    """
+    energy, many = cells._lines(nuclide_of(name), "alpha")
+    step = _STEP_UM * _COARSE
+    before = math.ceil(radius_um / step)
+    count = before + round(REACH_UM / step) + before
+    found = np.zeros((3, count))
+    if not len(energy):
+        return found
+    bins = np.floor(energy / _GROUP_MEV).astype(int)
+    water = material_of("water")
+    table_MeV = np.concatenate([[0.0], np.geomspace(1e-3, float(energy.max()) * 1.001, 2000)])
+    table_um = np.concatenate([[0.0], np.asarray(water.csda_range_um("alpha", table_MeV[1:]))])
+    node, weight = np.polynomial.legendre.leggauss(_POINTS)
+    h = 0.5 * radius_um * (node + 1)
+    ring = math.pi * radius_um * weight * h  # 2 pi h dh
+    x = (np.arange(count) - before + 0.5) * step
+    for one in np.unique(bins):
+        here = bins == one
+        number = float(many[here].sum())
+        start_MeV = float(many[here] @ energy[here]) / number
+        reach = float(np.asarray(water.csda_range_um("alpha", start_MeV)))
+        low, high = x[:, None] - h, x[:, None] + h
+        left = [np.interp(reach - np.clip(s, 0.0, reach), table_um, table_MeV) for s in (low, high)]
+        lost = np.maximum(left[0] - left[1], 0.0)
+        # share of the cell of x in which the track touches this stretch of the nucleus
+        touched = np.minimum(x[:, None] + 0.5 * step, reach + h) - np.maximum(x[:, None] - 0.5 * step, -h)
+        touched = np.clip(touched / step, 0.0, 1.0)
+        found += number * np.stack([touched @ ring, lost @ ring, lost**2 @ ring])
+    return found
+
+
+def _through_nuclei(name: str, radius_um: float, inside: Array) -> Array:
+    """Integral of w(x) A_k(x) dx[k, layout zone]; `inside`[layout zone, cell] is w, the chance to be in the zone."""
+    kernel = _nucleus_kernel(name, radius_um)
+    step = _STEP_UM * _COARSE
+    before = (kernel.shape[1] - inside.shape[1]) // 2
+    first, last = inside[:, :1], inside[:, -1:]
+    w = np.concatenate([np.repeat(first, before, axis=1), inside, np.repeat(last, before, axis=1)], axis=1)
+    return np.asarray(kernel @ w.T * step)
+
+
+@dataclass(frozen=True, eq=False)
+class StructureResponse:
+    """What decays in the sources of one geometry of a structure do, per decay in a gram of it.
+
+    Attributes
+    ----------
+    structure : str
+    geometry : int
+        0 is the entry's own; 1 to ``GEOMETRIES`` are drawn from the uncertainty of its dimensions.
+    zones, sources, nuclides, cells : tuple of str
+    mass_g : Array[zone]
+        Of one unit; per um of a cylinder.
+    tissue_g : float
+        Mass of the zones that are the organ's tissue.
+    dose_Gy_g : Array[zone, source, nuclide, radiation]
+    emitted_Gy_g : Array[nuclide, radiation]
+        Energy per decay over 1 g; photons as far as they count.
+    shell_share : tuple of Array[shell]
+        For each group of cells, how its zone is shared out over shells (by volume).
+    hits_g : tuple of Array[shell, source, nuclide]
+        Mean number of alphas through a nucleus.
+    z1_Gy_g, z2_Gy2_g : tuple of Array[shell, source, nuclide]
+        Sums of their specific energy and of its square.
+    relative_standard_error : float
+        Largest one (k = 1) of an alpha dose above a hundredth of the largest.
+    """
+
+    structure: str
+    geometry: int
+    zones: tuple[str, ...]
+    sources: tuple[str, ...]
+    nuclides: tuple[str, ...]
+    cells: tuple[str, ...]
+    mass_g: Array
+    tissue_g: float
+    dose_Gy_g: Array
+    emitted_Gy_g: Array
+    shell_share: tuple[Array, ...]
+    hits_g: tuple[Array, ...]
+    z1_Gy_g: tuple[Array, ...]
+    z2_Gy2_g: tuple[Array, ...]
+    relative_standard_error: float
+
+
+def structure_response(
+    structure: str,
+    nuclides: tuple[str, ...],
+    sources: tuple[str, ...] | None = None,
+    *,
+    geometry: int = 0,
+    histories: int = 200_000,
+    seed: int = 1,
+) -> StructureResponse:
+    """Dose to zones and hits of nuclei per decay in a gram of a structure, for one of its geometries.
+
+    Parameters
+    ----------
+    structure : str
+        Catalogue id.
+    nuclides : tuple of str
+    sources : tuple of str, optional
+        Zones, surfaces, what lies between, or ``"evenly"``; by default all of the first three.
+    geometry : int
+        0: the dimensions of the entry; 1 to ``GEOMETRIES``: drawn from their uncertainty.
+    histories, seed : int
+        Rays per source; the same seed gives the same bits.
+
+    Returns
+    -------
+    StructureResponse
+
+    Raises
+    ------
+    CatalogError
+        An unknown structure or nuclide.
+    DomainError
+        An unknown source or geometry, too few histories.
+
+    Notes
+    -----
+    A track that is inside a shell of volume V with the chance w(x) at the length x meets a nucleus of radius r with
+    its centre anywhere in it with the chance (1/V) integral w(x) A_0(x) dx; see `_nucleus_kernel`. For a straight
+    track wholly inside that is (pi r^2 l + (4/3) pi r^3)/V (Kellerer, Radiat Res 1971;47:359).
+
+    Examples
+    --------
+    >>> r = structure_response("kidney-glomerulus", ("Po-210",), ("cortex", "evenly"), histories=20_000)
+    >>> r.zones, r.dose_Gy_g.shape
+    (('tuft', 'urinary_space', 'cortex'), (3, 2, 1, 4))
+    """
+    entry = catalog.structure(structure)
+    if not 0 <= whole(geometry) <= GEOMETRIES:
+        raise DomainError(f"geometry {geometry!r}: 0 is the entry's own, 1 to {GEOMETRIES} are drawn.")
+    if not 1000 <= whole(histories) <= 10**9:
+        raise DomainError(f"histories given as {histories!r}; give a whole number, 1000 to 1e9.")
+    if not 0 <= whole(seed) < 2**32:
+        raise DomainError(f"seed given as {seed!r}; it is a whole number from 0 to 2^32 - 1.")
+    b = built(entry.id, whole(geometry))
+    names = tuple(nuclide_of(n).name for n in nuclides)
+    wanted = tuple(b.sources) if sources is None else tuple(sources)
+    for source in wanted:
+        one_of("source", source, (*b.sources, EVENLY))
+    return _response(entry.id, whole(geometry), names, wanted, whole(histories), whole(seed))
+
+
+@functools.lru_cache(maxsize=256)
+def _response(
+    name: str, geometry: int, names: tuple[str, ...], wanted: tuple[str, ...], histories: int, seed: int
+) -> StructureResponse:
+    entry, b = catalog.structure(name), built(name, geometry)
+    tables = [_energy_tables(n) for n in names]
+    spread, local, far = (np.stack([t[i] for t in tables]) for i in range(3))
+    total_g = float(b.mass_g.sum())
+    gray = JOULE_PER_MEV / 1e-3
+    dose = np.zeros((len(b.zones), len(wanted), len(names), len(RADIATIONS)))
+    zones = [b.zones.index(c.zone) for c in entry.cells.values()]
+    moments = [np.zeros((3, len(b.shells[z]), len(wanted), len(names))) for z in zones]
+    error = 0.0
+    for j, source in enumerate(wanted):
+        chunks = _weights(name, geometry, source, histories, seed)
+        weight = chunks.mean(axis=0)
+        energy = np.einsum("zg,nrg->znr", b.group @ weight, spread)
+        energy = np.maximum(energy + _local_share(name, b, source)[:, None, None] * local, 0.0)
+        dose[:, j] = (energy * (total_g / b.mass_g)[:, None, None] + far) * gray
+        alpha = np.einsum("czg,ng->czn", b.group @ chunks, spread[:, 0])
+        of = alpha.std(axis=0, ddof=1) / math.sqrt(N_CHUNKS)
+        big = energy[:, :, 0] > 0.01 * max(float(energy[:, :, 0].max()), 1e-300)
+        error = max(error, float(np.max(np.where(big, of / np.where(big, energy[:, :, 0], 1.0), 0.0))))
+        for made, cell, zone in zip(moments, entry.cells, zones, strict=True):
+            made[:, :, j] = _moments(b, b.nucleus_um[cell], b.shells[zone], entry.zones[zone].medium, names, weight)
+    shares = tuple(b.shell_volume[list(b.shells[z])] / b.volume[z] for z in zones)
+    hits, z1, z2 = (tuple(m[k] * total_g for m in moments) for k in range(3))
+    return StructureResponse(
+        structure=name,
+        geometry=geometry,
+        zones=b.zones,
+        sources=wanted,
+        nuclides=names,
+        cells=tuple(entry.cells),
+        mass_g=b.mass_g,
+        tissue_g=float(sum(b.mass_g[b.zones.index(z)] for z in _tissue(name, b))),
+        dose_Gy_g=dose,
+        emitted_Gy_g=(spread[:, :, -1] + local + far) * gray,
+        shell_share=shares,
+        hits_g=hits,
+        z1_Gy_g=z1,
+        z2_Gy2_g=z2,
+        relative_standard_error=error,
+    )
+
+
+def _moments(
+    b: Built, radius_um: float, shells: tuple[int, ...], medium: str, names: tuple[str, ...], weight: Array
+) -> Array:
+    """Number, sum of z and sum of z^2 (Gy)[k, shell, nuclide] in a nucleus, per decay in the structure's one unit."""
+    rows = list(shells)
+    inside = np.cumsum(weight[rows, ::-1], axis=1)[:, ::-1]  # w at the grid points: what is laid down beyond them
+    count = round(REACH_UM / _STEP_UM) // _COARSE * _COARSE
+    w = inside[:, 1 : count + 1].reshape(len(rows), -1, _COARSE).mean(axis=2)
+    scale = float(b.layout.scale[rows[0]])
+    mass_kg = 4 / 3 * math.pi * radius_um**3 * material_of(medium).density_g_per_cm3 * 1e-15
+    found = np.stack([_through_nuclei(n, radius_um * scale, w) for n in names], axis=-1)  # [k, shell, nuclide]
+    to_gray = np.array([1.0, JOULE_PER_MEV / mass_kg, (JOULE_PER_MEV / mass_kg) ** 2])
+    return np.asarray(
+        np.maximum(found, 0.0) * to_gray[:, None, None] / (scale**3 * b.shell_volume[rows])[None, :, None]
+    )
 
 
 # --- S values and hits -----------------------------------------------------------------------------------------------
@@ -211,33 +378,15 @@ def structure_s_values(
     """
     import xarray as xr
 
-    cells._histories(histories, seed)
-    entry = catalog.structure(structure)
-    built = _built(entry.id)
     names, per_parent = cells._members(nuclide, chain)
-    grid: Array = np.minimum(_STEP_UM * np.arange(int(REACH_UM / _STEP_UM) + 3, dtype=np.float64), REACH_UM)
-    tables = np.stack([cells._on_grid(n, "water", grid) for n in names])
-    local, spread = tables[:, :, 0], tables - tables[:, :, :1]
-    ends = np.stack([cells.point_energy(n, "water").within_MeV[:, -1] for n in names])
-    far = np.zeros_like(local)
-    electron = RADIATIONS.index("electron")
-    far[:, electron] = np.maximum(ends[:, electron] - tables[:, electron, -1], 0.0)
-    total_g = float(built.mass_g.sum())
-    s = np.zeros((len(built.zones), len(built.sources), len(names), len(RADIATIONS)))
-    error = 0.0
-    for j, source in enumerate(built.sources):
-        chunks = np.einsum("czg,nrg->cznr", _tally(entry.id, source, histories, seed), spread)
-        energy = chunks.mean(axis=0) + _local_share(built, source)[:, None, None] * local
-        s[:, j] = np.maximum(energy, 0.0) * (total_g / built.mass_g)[:, None, None] + far
-        spread_of = chunks[:, :, :, 0].std(axis=0, ddof=1) / math.sqrt(N_CHUNKS)
-        big = energy[:, :, 0] > 0.01 * max(float(energy[:, :, 0].max()), 1e-300)
-        error = max(error, float(np.max(np.where(big, spread_of / np.where(big, energy[:, :, 0], 1.0), 0.0))))
-    coords: dict[str, Any] = {"target": list(built.zones), "source": list(built.sources), "nuclide": names}
+    entry = catalog.structure(structure)
+    found = structure_response(structure, tuple(names), histories=histories, seed=seed)
+    coords: dict[str, Any] = {"target": list(found.zones), "source": list(found.sources), "nuclide": names}
     coords |= {"radiation": list(RADIATIONS), "decays_per_parent": ("nuclide", per_parent)}
-    coords["mass_g"] = ("target", built.mass_g)
+    coords["mass_g"] = ("target", found.mass_g)
     used = {c.source for _, c in catalog.cited_in(entry)} | set(cells._used_sources(tuple(names), "water").split())
     return xr.DataArray(
-        s * (JOULE_PER_MEV / 1e-3),
+        found.dose_Gy_g.copy(),
         dims=("target", "source", "nuclide", "radiation"),
         coords=coords,
         attrs={
@@ -245,7 +394,7 @@ def structure_s_values(
             "long_name": "absorbed dose per decay in a gram of the structure",
             "structure": entry.id,
             "note": " ".join([NOTE, *entry.gaps]),
-            "relative_standard_error_alpha": error,
+            "relative_standard_error_alpha": found.relative_standard_error,
             "sources": " ".join(sorted(used)),
         },
     )
@@ -264,7 +413,7 @@ def structure_hits(
     Returns
     -------
     DataArray[cells, source, nuclide]
-        Units ``g``: times the decays per gram, the mean number of hits n; exp(-n) of the cells have none.
+        Units ``g``: times the decays per gram, the mean number of hits of the cells of that zone.
 
     Raises
     ------
@@ -273,8 +422,8 @@ def structure_hits(
 
     Notes
     -----
-    A nucleus of radius r with its centre anywhere in a zone of volume V is met by a straight track with the chance
-    (pi r^2 l + (2/3) pi r^3 k)/V: l the length of the track in the zone, k how many of its two ends lie there.
+    The mean over the zone. Where it differs inside the zone, more than exp(-n) of the cells have no hit:
+    `structure_response` has it by shells, and `structure_dose` counts so.
 
     Examples
     --------
@@ -284,32 +433,11 @@ def structure_hits(
     """
     import xarray as xr
 
-    cells._histories(histories, seed)
-    entry = catalog.structure(structure)
-    built = _built(entry.id)
     names, per_parent = cells._members(nuclide, chain)
-    grid: Array = _STEP_UM * np.arange(int(REACH_UM / _STEP_UM) + 3, dtype=np.float64)
-    number = np.zeros(len(names))
-    path, stopped = np.zeros((len(names), len(grid))), np.zeros((len(names), len(grid)))
-    for i, name in enumerate(names):
-        energy, many = cells._lines(nuclide_of(name), "alpha")
-        reach = np.asarray(material_of("water").csda_range_um("alpha", energy)) if len(energy) else np.zeros(0)
-        number[i] = float(many.sum())
-        path[i] = many @ np.minimum(grid[None, :], reach[:, None]) if len(energy) else 0.0
-        stopped[i] = many @ (grid[None, :] >= reach[:, None]) if len(energy) else 0.0
-    total_g = float(built.mass_g.sum())
-    hits = np.zeros((len(entry.cells), len(built.sources), len(names)))
-    for j, source in enumerate(built.sources):
-        weight = _tally(entry.id, source, histories, seed).mean(axis=0)
-        born = _local_share(built, source)
-        for i, cell in enumerate(entry.cells.values()):
-            zone = built.zones.index(cell.zone)
-            r = cell.nucleus_diameter.value / 2
-            length = path @ weight[zone] / built.layout.scale[built.index[zone]]
-            ends = born[zone] * number + stopped @ weight[zone]
-            met = math.pi * r**2 * length + 2 / 3 * math.pi * r**3 * ends
-            hits[i, j] = np.maximum(met, 0.0) / built.volume[zone] * total_g
-    coords: dict[str, Any] = {"cells": list(entry.cells), "source": list(built.sources), "nuclide": names}
+    entry = catalog.structure(structure)
+    found = structure_response(structure, tuple(names), histories=histories, seed=seed)
+    hits = np.stack([np.einsum("h,hsn->sn", v, n) for v, n in zip(found.shell_share, found.hits_g, strict=True)])
+    coords: dict[str, Any] = {"cells": list(found.cells), "source": list(found.sources), "nuclide": names}
     coords["decays_per_parent"] = ("nuclide", per_parent)
     attrs = {"units": "g", "long_name": "alphas through a nucleus per decay in a gram", "structure": entry.id}
     return xr.DataArray(hits, dims=("cells", "source", "nuclide"), coords=coords, attrs=attrs)
@@ -390,36 +518,42 @@ def structure_dose(
     number = np.array([float(v) for v in decays_per_g.values()])
     if not bool(np.all(np.isfinite(number) & (number >= 0))):
         raise DomainError(f"decays_per_g given as {dict(decays_per_g)}; each is a number of decays, 0 or more.")
-    built = _built(catalog.structure(structure).id)
-    by_nuclide = _places(names, places, tuple(built.sources))
-    dose, hits, mean = [], [], []
-    for name, many in zip(names, number, strict=True):
-        share = xr.DataArray([by_nuclide[name].get(s, 0.0) for s in built.sources], dims="source")
-        s = structure_s_values(structure, name, chain=False, histories=histories, seed=seed)
-        h = structure_hits(structure, name, chain=False, histories=histories, seed=seed)
-        dose.append((s.values * share.values[None, :, None, None]).sum(axis=1)[:, 0] * many)
-        hits.append((h.values * share.values[None, :, None]).sum(axis=1)[:, 0] * many)
-        energy = [nuclide_of(name).energy_MeV(r) if r != "photon" else 0.0 for r in RADIATIONS]
-        mean.append(np.array(energy) * JOULE_PER_MEV / 1e-3 * many)
+    found = structure_response(structure, tuple(names), histories=histories, seed=seed)
+    by_nuclide = _places(names, places, found.sources)
+    share = np.array([[by_nuclide[n].get(s, 0.0) for n in names] for s in found.sources]) * number
+    counted = [np.einsum("hsn,sn->hn", hits, share) for hits in found.hits_g]
+    struck = [-v @ np.expm1(-n.sum(axis=1)) for v, n in zip(found.shell_share, counted, strict=True)]
+    energy = np.array([[nuclide_of(n).energy_MeV(r) if r != "photon" else 0.0 for r in RADIATIONS] for n in names])
     coords = {"nuclide": names, "radiation": list(RADIATIONS)}
-    gray = {"units": "Gy", "long_name": "absorbed dose", "structure": structure}
-    dose_array = xr.DataArray(
-        np.stack(dose, axis=1),
-        dims=("target", "nuclide", "radiation"),
-        coords={"target": list(built.zones), **coords},
-        attrs=gray,
+    gray = {"units": "Gy", "long_name": "absorbed dose", "structure": found.structure}
+    groups = list(found.cells)
+    return StructureDose(
+        dose=xr.DataArray(
+            np.einsum("zsnr,sn->znr", found.dose_Gy_g, share),
+            dims=("target", "nuclide", "radiation"),
+            coords={"target": list(found.zones), **coords},
+            attrs=gray,
+        ),
+        organ_mean=xr.DataArray(
+            energy * (JOULE_PER_MEV / 1e-3 * number)[:, None],
+            dims=("nuclide", "radiation"),
+            coords=coords,
+            attrs=gray,
+        ),
+        hits=xr.DataArray(
+            np.stack([v @ n for v, n in zip(found.shell_share, counted, strict=True)]),
+            dims=("cells", "nuclide"),
+            coords={"cells": groups, "nuclide": names},
+            attrs={"units": "1", "long_name": "mean number of alphas through a nucleus"},
+        ),
+        share_hit=xr.DataArray(
+            np.array(struck),
+            dims="cells",
+            coords={"cells": groups},
+            attrs={"units": "1", "long_name": "share of cells with a nucleus that was hit"},
+        ),
+        places=by_nuclide,
     )
-    groups = list(catalog.structure(structure).cells)
-    counted = xr.DataArray(
-        np.stack(hits, axis=1), dims=("cells", "nuclide"), coords={"cells": groups, "nuclide": names},
-        attrs={"units": "1", "long_name": "mean number of alphas through a nucleus"},
-    )  # fmt: skip
-    struck = xr.DataArray(
-        -np.expm1(-counted.values.sum(axis=1)), dims="cells", coords={"cells": groups},
-        attrs={"units": "1", "long_name": "share of cells with a nucleus that was hit"},
-    )  # fmt: skip
-    organ = xr.DataArray(np.stack(mean), dims=("nuclide", "radiation"), coords=coords, attrs=gray)
-    return StructureDose(dose_array, organ, counted, struck, by_nuclide)
 
 
 def _places(
@@ -431,7 +565,7 @@ def _places(
         if not isinstance(given, Mapping) or any(isinstance(v, Mapping) for v in given.values()):
             raise DomainError(f"places says nothing about {name}; give the share of its decays in each source.")
         for source, share in given.items():
-            cells.one_of("source", str(source), sources)
+            one_of("source", str(source), sources)
             if not 0 <= float(share) <= 1:
                 raise DomainError(f"The share of {name} in {source} is given as {share!r}; it lies between 0 and 1.")
         total = math.fsum(float(v) for v in given.values())

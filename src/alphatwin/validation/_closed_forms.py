@@ -14,6 +14,7 @@ from ..kinetics import Curve, InPlace, chain_kinetics, fit_curve, free_daughters
 from ..physics import activities, decays, medium, nuclide
 from ..transport import RegionMass, self_s_values, sphere_absorbed_fraction
 from ..units import JOULE_PER_MEV
+from . import _cells
 from ._quantities import DECAYS_PER_MBQ_H, LN2
 from ._rows import Row
 
@@ -348,3 +349,4 @@ def _biology() -> Iterator[ClosedForm]:
 def planned(group: str) -> Iterator[ClosedForm]:
     """Every closed form of a group, not computed yet."""
     yield from {"chains": _chains, "spheres": _spheres, "kinetics": _kinetics, "biology": _biology}.get(group, tuple)()
+    yield from _cells.planned(group)

@@ -15,6 +15,7 @@ from ..biology import HighLET, bed, course_bed, eqd2, fractionated_bed, lea_catc
 from ..kinetics import InPlace, chain_kinetics, fit_curve, integrate
 from ..physics import decays, medium, nuclide
 from ..transport import RegionMass, self_s_values, sphere_absorbed_fraction
+from ._cells import CELL_CALLS
 
 if TYPE_CHECKING:
     from ..case import Case
@@ -252,15 +253,11 @@ def eqd2_of_alphas_over_dose(rbe: float, alpha_beta_Gy: float, dose_Gy: float) -
     return float(eqd2(bed(0.0, dose_Gy, 1.0, alpha_beta_Gy, HighLET(rbe)), alpha_beta_Gy)) / dose_Gy
 
 
-CALLS: Mapping[str, Callable[..., float]] = MappingProxyType(
-    {
-        f.__name__: f
-        for f in (
-            stopping_power, csda_range, radiation_yield, mass_attenuation, mass_energy_absorption, half_life,
-            emitted_energy, chain_energy, chain_energy_within, photon_yield, branching, activity_ratio, sphere_fraction,
-            self_s_value, kidney_tia, kidney_tia_ratio, kidney_half_life, kidney_parameter, kidney_dose_per_activity,
-            case_tia, case_dose_per_activity, in_place_decays, g_of_clearance, fractionated, yttrium_dose_of_equal_bed,
-            complication, eqd2_of_alphas_over_dose,
-        )
-    }
+_ALL: tuple[Callable[..., float], ...] = (
+    stopping_power, csda_range, radiation_yield, mass_attenuation, mass_energy_absorption, half_life,
+    emitted_energy, chain_energy, chain_energy_within, photon_yield, branching, activity_ratio, sphere_fraction,
+    self_s_value, kidney_tia, kidney_tia_ratio, kidney_half_life, kidney_parameter, kidney_dose_per_activity,
+    case_tia, case_dose_per_activity, in_place_decays, g_of_clearance, fractionated, yttrium_dose_of_equal_bed,
+    complication, eqd2_of_alphas_over_dose, *CELL_CALLS,
 )  # fmt: skip
+CALLS: Mapping[str, Callable[..., float]] = MappingProxyType({getattr(f, "__name__"): f for f in _ALL})  # noqa: B009

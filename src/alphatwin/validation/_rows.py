@@ -20,6 +20,8 @@ GROUPS: Mapping[str, str] = MappingProxyType(
         "spheres": "self dose of spheres",
         "kinetics": "time-activity curves; a real patient's kidney",
         "biology": "protraction, BED, EQD2, RBE, complication",
+        "cells": "dose to cells, alphas through nuclei, damage",
+        "structures": "tubules, glomeruli, marrow cavities, acini",
         "case": "the example case, whole run",
     }
 )
