@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from .compare import compare_page, compare_text, write_comparison
+from .evidence import AgentEvidence, agent_evidence, write_tables
 from .files import check_writable, open_result
 from .model import DISCLAIMER, Course, Input, NucleusHits, Provenance, Report, Sensitivity, WhatIf, stats
 
 __all__ = [
     "DISCLAIMER",
+    "AgentEvidence",
     "Course",
     "Input",
     "NucleusHits",
@@ -15,10 +17,12 @@ __all__ = [
     "Report",
     "Sensitivity",
     "WhatIf",
+    "agent_evidence",
     "check_writable",
     "compare_page",
     "compare_text",
     "open_result",
     "stats",
     "write_comparison",
+    "write_tables",
 ]
