@@ -18,19 +18,24 @@ __version__ = "0.1.0"
 _HOME = {
     "AlphatwinError": "errors",
     "BystanderSignal": "biology.bystander",
+    "Calendar": "trials.calendar",
     "Case": "case",
     "CellShape": "transport.cells",
     "Cluster": "dose.cells",
     "Comparison": "comparison",
+    "CourseTruth": "trials.truth",
     "Decays": "kinetics",
     "Dose": "dose",
     "Draws": "draws",
     "Effect": "biology",
     "ImageUptake": "dose.cells",
+    "EgfrDecline": "trials.truth",
     "Kinetics": "kinetics",
     "Labelled": "dose.cells",
+    "LateHazard": "trials.truth",
     "LinearQuadratic": "biology.models",
     "Lognormal": "dose.cells",
+    "Probabilities": "trials.truth",
     "ReceptorHistogram": "dose.cells",
     "Report": "report",
     "SValues": "transport",
@@ -41,28 +46,41 @@ _HOME = {
     "agent": "catalog",
     "anatomy": "catalog",
     "bed": "biology",
+    "boin": "trials.interval",
+    "boin_boundaries": "trials.interval",
+    "boin_table": "trials.interval",
     "cell_s_values": "transport.cells",
     "cluster": "dose.cells",
     "cluster_dose": "dose.cells",
     "compare": "comparison",
+    "crm": "trials.continual",
+    "crm_design": "trials.continual",
     "decays": "physics",
     "dsb_yield": "biology.damage",
     "eqd2": "biology",
+    "evidence": "evidence",
     "example_path": "case",
     "fit_curve": "kinetics",
     "lea_catcheside": "biology",
     "load": "case",
     "load_cells": "case.cells",
+    "load_trial": "trials.spec",
     "medium": "physics",
     "monolayer": "dose.cells",
     "nuclide": "physics",
     "oer": "biology.oxygen",
     "open_result": "report",
+    "operating_characteristics": "trials.operating_characteristics",
+    "pool": "evidence.pool",
+    "pool_estimates": "evidence.pool",
+    "protection_trial": "trials.protection_trial",
     "run": "run",
     "run_cells": "run.cells",
+    "run_trial": "trials.running",
     "schema": "case",
     "self_s_values": "transport",
     "shaped_cell_s_values": "transport.cells",
+    "simon": "trials.phase_two",
     "source": "catalog",
     "specific_energy": "transport.hits",
     "spheroid": "dose.cells",
@@ -72,7 +90,11 @@ _HOME = {
     "structure_hits": "transport.structures",
     "structure_s_values": "transport.structures",
     "survival": "biology.cells",
+    "three_plus_three": "trials.rules",
+    "tite_boin": "trials.late",
+    "tite_crm": "trials.late",
     "validate": "validation",
+    "virtual_trials": "trials.operating_characteristics",
 }
 __all__ = sorted([*_HOME, "__version__"])
 
@@ -101,6 +123,8 @@ if TYPE_CHECKING:
     )
     from .draws import Draws
     from .errors import AlphatwinError
+    from .evidence import evidence
+    from .evidence.pool import pool, pool_estimates
     from .kinetics import Decays, Kinetics, fit_curve
     from .physics import activities, decays, medium, nuclide
     from .report import Report, open_result
@@ -110,6 +134,17 @@ if TYPE_CHECKING:
     from .transport.cells import CellShape, cell_s_values, shaped_cell_s_values
     from .transport.hits import SpecificEnergy, specific_energy
     from .transport.structures import structure_dose, structure_hits, structure_s_values
+    from .trials.calendar import Calendar
+    from .trials.continual import crm, crm_design
+    from .trials.interval import boin, boin_boundaries, boin_table
+    from .trials.late import tite_boin, tite_crm
+    from .trials.operating_characteristics import operating_characteristics, virtual_trials
+    from .trials.phase_two import simon
+    from .trials.protection_trial import protection_trial
+    from .trials.rules import three_plus_three
+    from .trials.running import run_trial
+    from .trials.spec import load_trial
+    from .trials.truth import CourseTruth, EgfrDecline, LateHazard, Probabilities
     from .validation import validate
 
 

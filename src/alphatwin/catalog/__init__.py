@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from ..errors import CatalogError, missing, suggestion
+from ._evidence import evidence_tables
 from .bibliography import Source, sources
 from .model import (
     DENSEST_PACKING,
@@ -72,6 +73,7 @@ __all__ = [
     "cited_in",
     "daughter_fate",
     "entries",
+    "evidence_tables",
     "free_element",
     "load_entry",
     "medium",

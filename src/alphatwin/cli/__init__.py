@@ -137,6 +137,10 @@ def _app() -> Any:
 
     _add_work(app)
     _add_catalogue(app)
+    from . import _evidence
+
+    _evidence.add(app)
+    _add_trial(app)
     return app
 
 
@@ -225,6 +229,12 @@ def _add_catalogue(app: typer.Typer) -> None:
         from ..case import schema
 
         print(json.dumps(schema(), indent=2))
+
+
+def _add_trial(app: typer.Typer) -> None:
+    from ._trial import trial_app
+
+    app.add_typer(trial_app(), name="trial", short_help="Dose finding: operating characteristics, replay.")
 
 
 # --- run -------------------------------------------------------------------------------------------------------------

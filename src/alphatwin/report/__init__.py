@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .compare import compare_page, compare_text, write_comparison
+from .evidence import AgentEvidence, agent_evidence, write_tables
 from .files import check_writable, open_result
 from .model import (
     DISCLAIMER,
@@ -20,6 +21,7 @@ from .model import (
 
 __all__ = [
     "DISCLAIMER",
+    "AgentEvidence",
     "Course",
     "Input",
     "NucleusHits",
@@ -29,10 +31,12 @@ __all__ = [
     "StructureCells",
     "StructureResult",
     "WhatIf",
+    "agent_evidence",
     "check_writable",
     "compare_page",
     "compare_text",
     "open_result",
     "stats",
     "write_comparison",
+    "write_tables",
 ]

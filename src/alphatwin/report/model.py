@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..dose import Dose
     from ..kinetics import Curve, Decays, Kinetics
     from ..transport import SValues
+    from .evidence import AgentEvidence
 
 __all__ = [
     "Course",
@@ -328,6 +329,13 @@ class Report:
     def _activity(self, regions: list[str]) -> dict[str, dict[str, float]]:
         tia = self.course.decays.time_integrated_activity_MBq_h.sel(region=regions).sum("region") * self.course.scale
         return {str(u): stats(tia.sel(nuclide=u)) for u in tia["nuclide"].values}
+
+    @property
+    def evidence(self) -> AgentEvidence | None:
+        """Studies of people that were given this agent, with conflicts and gaps; None when the store has none."""
+        from .evidence import agent_evidence
+
+        return agent_evidence(self.course.agent)
 
     def summary(self) -> dict[str, Any]:
         """The content of summary.json: plain dictionaries, lists and numbers."""

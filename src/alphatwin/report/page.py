@@ -101,6 +101,7 @@ def _context(report: Report) -> dict[str, Any]:
         "what_if": report.what_if,
         "assumptions": report.assumptions,
         "gaps": report.gaps,
+        "evidence": report.evidence,
         "unverified": [i for i in report.inputs if not i.verified],
         "inputs": report.inputs,
         "citations": [(key, source(key).text) for key in report.provenance.sources],

@@ -216,6 +216,7 @@ def summary(report: Report) -> dict[str, Any]:
         },
         "assumptions": list(report.assumptions),
         "gaps": list(report.gaps),
+        "evidence": _evidence(report),
         "unverified": [{"name": i.name, "value": i.text, "source": i.source, "note": i.note} for i in report.inputs if not i.verified],
         "provenance": {
             "software": p.software,
@@ -230,6 +231,17 @@ def summary(report: Report) -> dict[str, Any]:
             "sources": list(p.sources),
         },
     }  # fmt: skip
+
+
+def _evidence(report: Report) -> dict[str, Any] | None:
+    """Studies of the agent as plain values."""
+    import dataclasses
+
+    found = report.evidence
+    if found is None:
+        return None
+    made = dataclasses.asdict(found)
+    return {**made, "lines": list(made["lines"]), "conflicts": list(found.conflicts), "gaps": list(found.gaps)}
 
 
 def _answer_name(report: Report) -> str:
