@@ -218,3 +218,9 @@ def test_the_examples_run(alphatwin, name, tmp_path):
     summary = json.loads((tmp_path / name / "summary.json").read_text(encoding="utf-8"))
     assert len({round(e["mean_dose_Gy"], 6) for e in summary["emitters"]}) == 1
     assert all(0 < e["surviving_fraction"] < 1 for e in summary["emitters"])
+
+
+def test_control_that_is_too_small_for_a_number_is_not_printed_as_zero():
+    from alphatwin.report.cells import _chance
+
+    assert [_chance(v) for v in (0.0, 1e-200, 0.5)] == ["<1e-99", "<1e-99", "0.500"]

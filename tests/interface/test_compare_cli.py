@@ -215,3 +215,12 @@ def test_writing_leaves_nothing_behind_when_it_fails(five, tmp_path):
 def test_refusals(call, error, says):
     with pytest.raises(error, match=says):
         call()
+
+
+def test_emitters_without_fast_electrons_have_no_electron_let_or_that_of_slow_ones():
+    """147Sm sends out an alpha alone, near the peak of its LET; 55Fe Auger electrons of 5 to 6 keV, 4 to 8 keV/um."""
+    both = compare(["Sm-147", "Fe-55"], SMALL)
+    assert both.value("electron_let", "Sm-147") is None
+    assert 4.0 < both.value("electron_let", "Fe-55") < 9.0
+    assert 180 < both.value("alpha_let", "Sm-147") < 226
+    assert both.value("dsb_per_track", "Sm-147") > 50

@@ -14,6 +14,9 @@ from alphatwin.dose.cells import Labelled
         (lambda: at.oer(100, True), "po2_mmHg"),
         (lambda: at.spheroid("Po-210", decays_per_cell=1, cells=20, uptake=Labelled("20 %")), "0.25 for 25 %"),
         (lambda: at.spheroid("Po-210", decays_per_cell=1, cells=20, source={"surface": "a"}), "shares such as"),
+        (lambda: at.spheroid("Po-210", decays_per_cell=1, cells=20, uptake="lognormal"), "uptake is 'lognormal'"),
+        (lambda: at.survival("ball", at.LinearQuadratic(0.5, 0.03)), "no cluster"),
+        (lambda: at.compare(None), "list of names"),
     ],
 )
 def test_api_refuses_in_its_own_words(call, expected):

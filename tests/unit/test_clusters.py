@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+import alphatwin as at
 from alphatwin.biology.cells import survival
 from alphatwin.biology.models import MKM, LinearQuadratic
 from alphatwin.dose._uptake import positions_from
@@ -138,8 +139,34 @@ def test_a_lost_daughter_takes_its_progeny_along():
         "Ac-225", decays_per_cell=1.0, radius_um=10.0, daughters={"Fr-221": {"surface": 0.5}, "Bi-213": "nucleus"}
     )
     assert these.lost["At-217"] == pytest.approx(0.5)
-    assert dict(these.places["Po-213"]) == pytest.approx({"nucleus": 1.0})
+    assert dict(these.places["Po-213"]) == pytest.approx({"nucleus": 0.5})
     assert any("Fr-221 50%" in n for n in these.notes)
+
+
+def test_places_mean_the_same_in_a_cluster_and_in_one_cell():
+    shares = {
+        "Fr-221": {"surface": 0.5, "cytoplasm": 0.2},
+        "Bi-213": {"nucleus": 0.4, "surface": 0.3},
+        "Po-213": "cytoplasm",
+    }
+    these = spheroid("Ac-225", decays_per_cell=1.0, cells=1, daughters=shares)
+    z = at.specific_energy(
+        "Ac-225", cell_radius_um=5, nucleus_radius_um=4,
+        places={n: s if isinstance(s, str) else {**s, "lost": 0.3} for n, s in shares.items()},
+    )  # fmt: skip
+    found = {(c.nuclide, c.place): c.decays for c in z.components}
+    assert found[("Po-213", "cytoplasm")] == pytest.approx(0.7 * 0.7 * these.decays_per_parent["Po-213"])
+    for (name, place), decays in found.items():
+        assert these.decays_per_parent[name] * these.places[name][place] == pytest.approx(decays, rel=1e-9)
+    gone = spheroid("Ac-225", decays_per_cell=1.0, cells=1, daughters={"Fr-221": {}, "Bi-213": "nucleus"})
+    assert gone.lost["Bi-213"] == 1.0
+
+
+def test_progeny_of_a_member_that_outlives_a_year_wants_its_mother_named():
+    with pytest.raises(DomainError, match=r"Po-210 .* Give that a place too"):
+        spheroid("Pb-214", decays_per_cell=1.0, cells=1, daughters={"Po-210": "surface"})
+    both = spheroid("Pb-214", decays_per_cell=1.0, cells=1, daughters={"Pb-210": "surface", "Po-210": "surface"})
+    assert both.lost["Po-210"] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_another_nuclide_in_the_same_places():

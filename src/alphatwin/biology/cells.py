@@ -190,6 +190,8 @@ def survival(
     """
     import xarray as xr
 
+    if not isinstance(these, Cluster):
+        raise DomainError(f"{these!r} is no cluster; make one with spheroid, monolayer or cluster.")
     for what, given in (("response", response), ("low_let", low_let)):
         if given is not None and not isinstance(given, LinearQuadratic | SingleHit):
             raise DomainError(
@@ -255,7 +257,7 @@ def _notes(these: Cluster, events: str, bystander: BystanderSignal | None) -> tu
     if bystander is not None:
         who = "cells that no alpha hits" if bystander.acts_on == "not_hit" else "all cells"
         told.append(
-            f"Bystander signal of cells that an alpha hits, decay length {bystander.reach_um:g} um, half effect at "
+            f"Bystander signal of cells that an alpha hits, decay length {bystander.reach_um:g} um, 63 % of its effect at "
             f"{bystander.half_effect_per_um:g} per um, at most {100 * bystander.largest_effect:g} %, on {who}: a what-if, for "
             "no such numbers of a tumour are known."
         )

@@ -103,7 +103,7 @@ class Source(_Part):
     )
     daughters: dict[str, dict[str, Fraction]] = Field(
         default_factory=dict,
-        description="daughter: shares by place; what is missing to 100 % is lost, e.g. Bi-213: {surface: '30 %'}",
+        description="daughter: shares by place; what is missing to 100 % is lost with its progeny, e.g. Bi-213: {surface: '30 %'}",
     )
     effective_half_life_h: TimeH | None = Field(
         default=None,

@@ -7,7 +7,7 @@ here is a model of its own: the rows call physics, transport, dose and biology.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,10 +120,17 @@ class _Electrons:
 
     @property
     def track_let(self) -> float:
-        """Mean LET along whole tracks, sum E / sum R, of electrons of 10 keV and more."""
+        """Mean LET along whole tracks, sum E / sum R, of electrons of 10 keV and more (of 1 keV where these carry < 1 %)."""
         water, far = medium("water"), self.energy_MeV >= 0.01
+        if self.energy_MeV[far] @ self.number[far] <= 0.01 * self.emitted_MeV:
+            far = self.energy_MeV >= 1e-3
         e, n = self.energy_MeV[far], self.number[far]
         return float(1e3 * (n @ e) / (n @ water.csda_range_um("electron", e))) if n.sum() > 0.0 else math.nan
+
+    @property
+    def break_let(self) -> float:
+        """LET at which breaks are read off: not above the 3 keV/um to which the yield of electrons is known."""
+        return min(self.track_let, 3.0) if math.isfinite(self.track_let) else 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,8 +288,9 @@ def _physics_rows(table: _Table) -> None:
               "mean over the path inside the nucleus, from the cell's surface", stopping)  # fmt: skip
     table.add("alpha_let_dose", group, "alpha LET, dose mean", "keV/um", lambda c: c.alphas.dose_let if c.alphas else None,
               "mean over the dose to the nucleus, from the cell's surface", stopping)  # fmt: skip
-    table.add("electron_let", group, "electron LET, track mean", "keV/um", lambda c: c.electrons.track_let,
-              "sum of energy over sum of CSDA range, electrons of 10 keV and more", stopping)  # fmt: skip
+    table.add("electron_let", group, "electron LET, track mean", "keV/um",
+              lambda c: c.electrons.track_let if math.isfinite(c.electrons.track_let) else None,
+              "sum of energy over sum of CSDA range, electrons of 10 keV and more (of 1 keV where these carry < 1 %)", stopping)  # fmt: skip
     table.add("low_let_share", group, "low-LET share of nucleus dose", "%", lambda c: 100.0 * c.low_share,
               "cellular S values, nucleus <- surface, of electrons and photons over all but recoils", (*stopping, "goddu1994sphere"))  # fmt: skip
 
@@ -304,7 +312,7 @@ def _damage_rows(table: _Table) -> None:
     model = (kundrat, catalog.parameters("dna-damage").values["nuclear_dna"].source, "astar", "icru49")
 
     def dsb_per_Gy(c: _Case) -> float:
-        low = float(dsb_yield("electron", min(c.electrons.track_let, 3.0)))
+        low = float(dsb_yield("electron", c.electrons.break_let))
         if c.alphas is None:
             return low * dna
         high = float(c.alphas.dose_share @ np.asarray(dsb_yield("alpha", c.alphas.let)) / c.alphas.dose_share.sum())
@@ -312,7 +320,7 @@ def _damage_rows(table: _Table) -> None:
 
     def alpha_dsb_per_Gy(c: _Case) -> float:
         if c.alphas is None or not c.alpha_leads:
-            return float(dsb_yield("electron", min(c.electrons.track_let, 3.0))) * dna
+            return float(dsb_yield("electron", c.electrons.break_let)) * dna
         return (
             float(c.alphas.dose_share @ np.asarray(dsb_yield("alpha", c.alphas.let)) / c.alphas.dose_share.sum()) * dna
         )
@@ -325,7 +333,7 @@ def _damage_rows(table: _Table) -> None:
               model, verified=False)  # fmt: skip
 
     def ssb_per_Gy(c: _Case, dsb: float) -> float:
-        low_ssb, low_dsb = (float(f("electron", min(c.electrons.track_let, 3.0))) * dna for f in (ssb_yield, dsb_yield))
+        low_ssb, low_dsb = (float(f("electron", c.electrons.break_let)) * dna for f in (ssb_yield, dsb_yield))
         return max(low_ssb + 2.0 * (low_dsb - dsb), 0.0)
 
     ssb_how = (
@@ -704,6 +712,8 @@ def compare(nuclides: Sequence[str], conditions: Conditions | None = None) -> Co
     setting = conditions or Conditions()
     if isinstance(nuclides, str):
         raise DomainError(f"nuclides is the text {nuclides!r}; give a list of names.")
+    if not isinstance(nuclides, Iterable):
+        raise DomainError(f"nuclides is {nuclides!r}; give a list of names.")
     names = [nuclide_of(str(n)).name for n in nuclides]
     if not 1 <= len(names) <= 10:
         raise DomainError(f"{len(names)} nuclides; a comparison has one to ten.")

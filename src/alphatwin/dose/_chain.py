@@ -56,31 +56,42 @@ def chain_places(
 ) -> tuple[Mapping[str, float], Mapping[str, Mapping[str, float]], Mapping[str, Mapping[str, float]]]:
     """Decays and places of every member, and the places that were given.
 
-    A daughter that is not named stays where its own parents decay, or is left out when it outlives the treatment.
+    A daughter that is not named stays where its own parents decay, or is left out when it outlives the treatment. Shares
+    are of the atoms that are born in a cell or between cells: what is lost is lost with its progeny.
     """
     table = chain_table(nuclide)
     known = {nuclide_of(name).name: checked_places(name, shares) for name, shares in daughters.items()}
     for name in known:
         if name not in table.names[1:]:
             raise missing(f"daughter of {nuclide}", name, table.names[1:])
+    late = {n for n in table.names[1:] if n not in known and nuclide_of(n).half_life_h > OUTLIVES_H}
+    fed = {table.names[0]}  # by members that decay in time
+    for i, name in enumerate(table.names[1:], start=1):
+        if any(table.branching[i, j] > 0 and m in fed and m not in late for j, m in enumerate(table.names[:i])):
+            fed.add(name)
+        elif name in known:
+            raise DomainError(
+                f"{name} is given a place, but comes only after {' and '.join(sorted(late))}, left out because it outlives "
+                f"a year. Give that a place too."
+            )
     per_parent = {name: nuclide_of(nuclide).branching_to(name) for name in table.names}
     places: dict[str, Mapping[str, float]] = {}
     for i, name in enumerate(table.names):
         if name == nuclide:
-            shares = dict(parent)
-        elif name in known:
-            shares = known[name]
-        elif nuclide_of(name).half_life_h > OUTLIVES_H:
-            shares = {}
+            places[name] = MappingProxyType(dict(parent))
+            continue
+        born, total = dict.fromkeys((*PLACES, MEDIUM), 0.0), 0.0
+        for j, mother in enumerate(table.names[:i]):
+            flow = per_parent[mother] * table.branching[i, j]
+            total += flow
+            for place, share in places[mother].items():
+                born[place] += flow * share
+        born = {p: s / total for p, s in born.items() if s > 0} if total else {}
+        if name in known:
+            here = min(1.0, math.fsum(born.values()))
+            places[name] = MappingProxyType({p: s * here for p, s in known[name].items()})
         else:
-            shares, total = dict.fromkeys((*PLACES, MEDIUM), 0.0), 0.0
-            for j, mother in enumerate(table.names[:i]):
-                flow = per_parent[mother] * table.branching[i, j]
-                total += flow
-                for place, share in places[mother].items():
-                    shares[place] += flow * share
-            shares = {p: s / total for p, s in shares.items() if s > 0} if total else {}
-        places[name] = MappingProxyType(shares)
+            places[name] = MappingProxyType({} if name in late else born)
     own = {name: MappingProxyType(shares) for name, shares in known.items()}
     return MappingProxyType(per_parent), MappingProxyType(places), MappingProxyType(own)
 

@@ -49,6 +49,8 @@ __all__ = [
 
 Array = npt.NDArray[np.float64]
 
+_UPTAKES = (Uniform, Lognormal, Labelled, ReceptorHistogram, Table, ImageUptake)
+
 MOST_CELLS = 20_000_000
 PACKINGS = ("cubic", "close", "random")
 MOST_RANDOM = 0.30  # share of the volume; random sequential addition jams near 0.38
@@ -213,8 +215,9 @@ def cluster(
     alive : bool array (cell,), optional
         Dead cells are no targets and take up nothing.
     daughters : mapping, optional
-        Daughter -> place or shares by place; what is missing to 1 is lost. A daughter that is not named, and its own
-        progeny, stays where its parent decays: ``{"Bi-213": {"surface": 0.3}}`` loses 70 % of 213Bi and what follows,
+        Daughter -> place or shares by place of the atoms that are born here; what is missing to 1 is lost, and its
+        progeny with it, also where that has places of its own. A daughter that is not named stays where its parent
+        decays: ``{"Bi-213": {"surface": 0.3}}`` loses 70 % of 213Bi and what follows,
         ``{"Bi-213": {"surface": 0.3, "medium": 0.7}}`` lets it decay between the cells of a spheroid. Daughters that
         outlive a year are left out unless they are named.
     lattice : Lattice, optional
@@ -265,6 +268,10 @@ def cluster(
     if not living.any():
         raise DomainError("No cell of the cluster is alive.")
     decays = np.zeros(len(where))
+    if uptake is not None and not isinstance(uptake, _UPTAKES):
+        raise DomainError(
+            f"uptake is {uptake!r}; give one of {', '.join(u.__name__ for u in _UPTAKES)}, e.g. Lognormal(0.8)."
+        )
     if isinstance(uptake, ImageUptake):
         relative = uptake.at(where[living], cell_radius_um)
     else:

@@ -179,7 +179,8 @@ class CellsReport:
         names = [e["nuclide"] for e in s["emitters"]]
         lines += ["", f"{'':42s}" + "".join(f"{n:>12s}" for n in names[:3]), "-" * WIDTH]
         for label, key in _rows(s["emitters"]):
-            row = [_shown(e[key]) for e in s["emitters"][:3]]
+            show = _chance if key == "tumour_control" else _shown
+            row = [show(e[key]) for e in s["emitters"][:3]]
             lines.append(f"{label:42s}" + "".join(f"{v:>12s}" for v in row))
         if len(names) > 3:
             lines.append(f"{', '.join(names[3:])}: see the report.")
@@ -231,6 +232,11 @@ def _shown(value: float | None) -> str:
     return "<1e-99" if 0 < value < 1e-99 else number(value)
 
 
+def _chance(value: float | None) -> str:
+    """Of control: exp(-survivors) is never zero, though it may be below the smallest number."""
+    return "<1e-99" if value == 0 else _shown(value)
+
+
 # --- page ------------------------------------------------------------------------------------------------------------
 
 
@@ -246,6 +252,7 @@ def _page(report: CellsReport) -> str:
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
     environment.filters["shown"] = _shown
+    environment.filters["chance"] = _chance
     text = (pathlib.Path(__file__).parent / "page.html.j2").read_text(encoding="utf-8")
     css = text.split("<style>", 1)[1].split("</style>", 1)[0]  # one look for all pages
     drawn = [_script(f) for f in _figures(report)]

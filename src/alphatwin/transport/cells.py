@@ -34,6 +34,7 @@ __all__ = [
     "CellShape",
     "alpha_moments",
     "cell_s_values",
+    "electron_cell_s_values",
     "point_energy",
     "shaped_cell_s_values",
 ]
@@ -275,6 +276,34 @@ def _absorbed_MeV(names: list[str], medium: str, cell_um: float, nucleus_um: flo
     energy = np.maximum(energy, 0.0).reshape(*energy.shape[:-1], len(names), len(RADIATIONS))
     share = _local_share(cell_um, nucleus_um)[None, ...] * (distances == 0)[:, None, None]
     return np.asarray(energy + share[..., None, None] * local)
+
+
+def electron_cell_s_values(
+    energy_keV: float, cell_radius_um: float, nucleus_radius_um: float, *, medium: str = "water"
+) -> Array:
+    """Absorbed dose in Gy per electron of one energy[target, source], without bremsstrahlung; as in `cell_s_values`.
+
+    Raises
+    ------
+    DomainError
+        As `cell_s_values`; an energy that is not above 0 and at most 4 MeV.
+
+    Examples
+    --------
+    >>> s = electron_cell_s_values(10.0, 5.0, 2.0)
+    >>> round(float(s[TARGETS.index("nucleus"), SOURCES.index("nucleus")]), 4)
+    0.0259
+    """
+    cell, nucleus = checked_cell(cell_radius_um, nucleus_radius_um)
+    energy = number(energy_keV)
+    if not 0 < energy <= 1e3 * _fractions.HIGH_MEV:
+        raise DomainError(f"Electron energy given as {energy_keV!r} keV; it lies above 0 and is at most 4000 keV.")
+    within, slope = _electron_energy(material_of(medium), np.array([1e-3 * energy]), np.ones(1))
+    by_value, by_slope = elementary_weights(cell, nucleus, np.zeros(1))
+    found = (by_value[0] @ (within - within[0]) + by_slope[0] @ slope)[None, :, None]
+    absorbed = np.maximum(combine(found, cell, nucleus)[0, :, :, 0], 0.0) + _local_share(cell, nucleus) * within[0]
+    mass_kg = volumes_um3(cell, nucleus) * material_of(medium).density_g_per_cm3 * 1e-15
+    return np.asarray(absorbed * JOULE_PER_MEV / mass_kg[:, None])
 
 
 def cell_s_values(

@@ -15,7 +15,8 @@ from ..biology.damage import dsb_yield
 from ..biology.models import saturation_specific_energy_Gy
 from ..biology.oxygen import ScifoniOER
 from ..physics import RADIATIONS, medium, nuclide
-from ..transport.cells import cell_s_values
+from ..transport._cell_geometry import SOURCES, TARGETS
+from ..transport.cells import cell_s_values, electron_cell_s_values
 from ..transport.hits import specific_energy
 from ..transport.structures import EVENLY, StructureResponse, structure_response
 from ..units import JOULE_PER_MEV
@@ -54,6 +55,12 @@ def electron_nucleus_dose(name: str, source: str, emitted_MeV: float, cell_um: f
     """Dose to a nucleus from electrons that carry this energy in all, Gy."""
     per_decay = cell_s(name, "nucleus", source, cell_um, nucleus_um, radiations="electron")
     return per_decay * emitted_MeV / nuclide(name).energy_MeV("electron")
+
+
+def electron_s(target: str, source: str, energy_keV: float, cell_um: float, nucleus_um: float) -> float:
+    """S value of electrons of one energy in a cell of water, Gy per electron."""
+    s = electron_cell_s_values(energy_keV, cell_um, nucleus_um)
+    return float(s[TARGETS.index(target), SOURCES.index(source)])
 
 
 @functools.lru_cache(maxsize=16)
@@ -101,7 +108,7 @@ def structure_volume_ratio(structure: str) -> float:
 
 
 CELL_CALLS: tuple[Callable[..., float], ...] = (
-    cell_s, electron_nucleus_dose, single_event, peak_let, dsb, anoxic_oer, saturation, structure_volume,
+    cell_s, electron_nucleus_dose, electron_s, single_event, peak_let, dsb, anoxic_oer, saturation, structure_volume,
     structure_volume_ratio,
 )  # fmt: skip
 
