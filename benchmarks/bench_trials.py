@@ -12,9 +12,8 @@ import time
 
 import numpy as np
 
-from alphatwin.trials import boin, crm_design, tite_crm
+from alphatwin.trials import boin, crm_design, operating_characteristics, tite_crm
 from alphatwin.trials.calendar import Calendar
-from alphatwin.trials.operating_characteristics import operating_characteristics
 
 TRUTH = (0.05, 0.10, 0.20, 0.30, 0.45, 0.60)
 SKELETON = (0.05, 0.10, 0.20, 0.35, 0.50, 0.70)

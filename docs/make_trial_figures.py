@@ -109,8 +109,7 @@ def exact_against_simulated() -> None:
     """A simulation runs towards the exact value as one over the square root of its size."""
     from matplotlib.figure import Figure
 
-    from alphatwin.trials import boin
-    from alphatwin.trials.operating_characteristics import operating_characteristics
+    from alphatwin.trials import boin, operating_characteristics
 
     design, truth = boin(target=0.25, cohort_size=3, cohorts=10), (0.05, 0.10, 0.20, 0.30, 0.45, 0.60)
     exact = operating_characteristics(design, truth)

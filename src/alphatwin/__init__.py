@@ -70,7 +70,7 @@ _HOME = {
     "nuclide": "physics",
     "oer": "biology.oxygen",
     "open_result": "report",
-    "operating_characteristics": "trials.operating_characteristics",
+    "operating_characteristics": "trials",
     "pool": "evidence.pool",
     "pool_estimates": "evidence.pool",
     "protection_trial": "trials.protection_trial",
@@ -94,7 +94,7 @@ _HOME = {
     "tite_boin": "trials.late",
     "tite_crm": "trials.late",
     "validate": "validation",
-    "virtual_trials": "trials.operating_characteristics",
+    "virtual_trials": "trials",
 }
 __all__ = sorted([*_HOME, "__version__"])
 
@@ -134,11 +134,11 @@ if TYPE_CHECKING:
     from .transport.cells import CellShape, cell_s_values, shaped_cell_s_values
     from .transport.hits import SpecificEnergy, specific_energy
     from .transport.structures import structure_dose, structure_hits, structure_s_values
+    from .trials import operating_characteristics, virtual_trials
     from .trials.calendar import Calendar
     from .trials.continual import crm, crm_design
     from .trials.interval import boin, boin_boundaries, boin_table
     from .trials.late import tite_boin, tite_crm
-    from .trials.operating_characteristics import operating_characteristics, virtual_trials
     from .trials.phase_two import simon
     from .trials.protection_trial import protection_trial
     from .trials.rules import three_plus_three

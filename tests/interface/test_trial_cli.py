@@ -41,7 +41,7 @@ def test_a_file_becomes_a_folder(alphatwin, file, tmp_path):
     folder = tmp_path / "quick"
     names = {p.name for p in folder.iterdir()}
     assert {"trial.html", "protocol.txt", "spec.json", "operating-characteristics.csv", "summary.json", "estimands.csv",
-            "decisions-boin.csv", "virtual-trials-boin-plain.csv", "virtual-trials-late-plain.csv"} == names  # fmt: skip
+            "decisions-boin.csv", "decisions-late.csv", "virtual-trials-boin-plain.csv", "virtual-trials-late-plain.csv"} == names  # fmt: skip
     page = (folder / "trial.html").read_text(encoding="utf-8")
     assert "not a medical device" in page.lower()
     assert "[assumed] invented" in page
@@ -163,3 +163,71 @@ def test_the_schema_knows_the_keys(alphatwin):
 
 def test_help_names_the_file_first_form(alphatwin):
     assert "alphatwin trial DESIGN.yaml" in " ".join(alphatwin("trial", "--help").out.split())
+
+
+def test_two_boin_with_different_windows_have_different_protocols(alphatwin, tmp_path):
+    """The window, the waiting and the deaths are part of the protocol: without them the trial could not be repeated."""
+    text = FILE.replace(
+        "  late: {kind: tite_boin",
+        "  long: {kind: boin, target: 0.25, cohort_size: 3, cohorts: 4, window_weeks: 104}\n  late: {kind: tite_boin",
+    )
+    (tmp_path / "two.yaml").write_text(text, encoding="utf-8")
+    assert alphatwin("trial", tmp_path / "two.yaml", "--out", tmp_path, "--trials", 20).code == 0
+    words = " ".join((tmp_path / "quick" / "protocol.txt").read_text(encoding="utf-8").split())
+    assert "within 8 weeks of the first administration" in words
+    assert "within 104 weeks of the first administration" in words
+    assert "A patient lost before that without a DLT is not counted and is replaced" in words
+    assert "A patient who dies within the window without a DLT counts as followed to its end" in words
+
+
+def test_recorded_data_meet_the_window_of_the_truth(alphatwin, tmp_path):
+    """A design without a window of its own is replayed with the truths': two weeks of eight are not complete."""
+    (tmp_path / "t.yaml").write_text(
+        FILE.replace("cohorts: 4, window_weeks: 8}\n  late", "cohorts: 4}\n  late"), encoding="utf-8"
+    )
+    (tmp_path / "d.csv").write_text("level,dlt,follow_up_weeks\n1,0,8\n1,0,8\n1,0,2\n", encoding="utf-8")
+    said = alphatwin("trial", "replay", tmp_path / "t.yaml", tmp_path / "d.csv", "--design", "boin")
+    assert said.code == 0, said.err
+    assert "Decision: suspend accrual" in said.out
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (("simon", "--p0", 0.05, "--p1", 0.25), ("0/9", "2/17", "0/12", "2/16")),
+        (("simon", "--p0", 0.2, "--p1", 0.4), ("3/13", "12/43", "4/18", "10/33")),
+        (("bop2", "--p0", 0.2, "--p1", 0.4, "--looks", "10,20,30,40"), ("  11\n", "0.8864")),
+        (("bop2", "--p0", 0.2, "--p1", 0.4, "--looks", "10,20", "--toxicity0", 0.4, "--toxicity1", 0.2), ("or toxicities",)),
+        (("predictive", "--p0", 0.2, "--p1", 0.4, "--looks", "10-36", "--stop", 0.001), ("10 or fewer responses in 36", "27.67")),
+        (("two-doses", "--rate", 0.2, "--gain", 0.15, "--right", 0.9), ("patients to each dose",)),
+        (("table", "rolling_six"), ("Rolling six",)),
+        (("table", "boin", "--patients", 6, "--html"), ("<section", "de-escalate one level")),
+    ],
+)  # fmt: skip
+def test_phase_two_and_tables_from_the_command_line(alphatwin, words, shown):
+    said = alphatwin("trial", *words)
+    assert said.code == 0, said.err
+    assert "--html" in words or widest(said.out) <= 80
+    for text in shown:
+        assert text in said.out
+    if words[0] != "table":
+        assert isinstance(json.loads(alphatwin("trial", *words, "--json").out), dict)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("simon", "--p0", 0.3, "--p1", 0.1), "p1 is 0.1"),
+        (("simon", "--p0", 5, "--p1", 25), "p0 is 5"),
+        (("bop2", "--p0", 0.2, "--p1", 0.4, "--looks", "ten"), "--looks is 'ten'"),
+        (("bop2", "--p0", 0.2, "--p1", 0.4, "--looks", "30,20"), "rise"),
+        (("bop2", "--p0", 0.2, "--p1", 0.4, "--looks", "10", "--toxicity0", 0.4), "belong together"),
+        (("two-doses", "--rate", 0.2, "--gain", 0.9), "gain is 0.9"),
+        (("simn", "--p0", 0.2), "Did you mean 'simon'"),
+    ],
+)  # fmt: skip
+def test_bad_phase_two_arguments_are_one_message(alphatwin, words, told):
+    said = alphatwin("trial", *words)
+    assert said.code == 2
+    assert told in said.err
+    assert "Traceback" not in said.err

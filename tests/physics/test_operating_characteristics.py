@@ -5,10 +5,18 @@ import math
 import numpy as np
 import pytest
 
-from alphatwin.trials import boin, crm_design, keyboard, mtpi2, three_plus_three, tite_crm
+from alphatwin.trials import (
+    boin,
+    crm_design,
+    keyboard,
+    mtpi2,
+    operating_characteristics,
+    three_plus_three,
+    tite_crm,
+    true_mtd,
+)
 from alphatwin.trials._exact import exact_states
 from alphatwin.trials.calendar import Calendar
-from alphatwin.trials.operating_characteristics import operating_characteristics, true_mtd
 from alphatwin.trials.protection_trial import protection_trial
 from alphatwin.trials.truth import CourseTruth, EgfrDecline, LateHazard, Probabilities
 from oracle import trials as slow

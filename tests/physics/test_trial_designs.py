@@ -106,8 +106,8 @@ def test_backfill_of_its_paper():
     Both are simulated: standard errors of 1.6 and 1.0 points for their 1,000 trials or more and 1.1 and 0.7 for our 2,000, taken twice.
     Patients within 5 %: the paper does not say how arrivals that find no place are treated.
     """
+    from alphatwin.trials import operating_characteristics
     from alphatwin.trials.calendar import Calendar
-    from alphatwin.trials.operating_characteristics import operating_characteristics
     from alphatwin.trials.truth import Probabilities
 
     month = 30.4375 / 7

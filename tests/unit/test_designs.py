@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -130,9 +131,9 @@ def test_one_trial_and_many_get_the_same_answers(design):
     back = design.decide_batch(states(n[::-1], y[::-1], current[::-1], last_y=last[::-1]))[0][::-1]
     np.testing.assert_array_equal(level, back)
     for t in range(40):
-        one = design.decide(n[t], y[t], int(current[t]), last=(3, int(last[t])))
+        one = design.decide(n[t], y[t], int(current[t]), top=4, last=(3, int(last[t])))
         assert (one.level, one.top) == (level[t], top[t])
-        assert design.select(n[t], y[t]) == chosen[t]
+        assert design.select(n[t], y[t], top=4) == chosen[t]
 
 
 @pytest.mark.parametrize("design", [*TOXICITY, *BOTH, rolling_six(), tite_boin(0.25, 6.0)], ids=lambda d: d.name)
@@ -142,6 +143,38 @@ def test_the_text_stands_alone_and_tells_selection_from_the_next_level(design):
     assert "{" not in text
     assert "None" not in text
     assert any(word in text for word in ("not the level", "named when the trial is over", "highest level given"))
+
+
+@pytest.mark.parametrize(
+    ("design", "n", "y", "left"),
+    [
+        (boin(0.25), [3, 3, 0], [0, 3, 0], 1),
+        (boin(0.25), [3, 15, 0], [0, 7, 0], 1),  # 7/15 is nearer the target than 0/3, and eliminated all the same
+        (boin(0.20), [9, 3, 0], [6, 0, 0], 0),
+        (boin(0.25, stop_above=0.9), [3, 3, 3], [2, 0, 0], 0),
+        (three_plus_three(), [3, 6, 0], [0, 2, 0], 1),
+        (rolling_six(), [3, 6, 0], [0, 2, 0], 1),
+        (crm_design([0.1, 0.2, 0.3], 0.25), [3, 3, 0], [3, 3, 0], 3),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_counts_alone_close_levels(design, n, y, left):
+    """Who asks by hand need not remember what was eliminated: no closed level is given or recommended."""
+    assert design.highest_open(np.array([n]), np.array([y]))[0] == left
+    assert design.select(n, y) == design.select(n, y, top=left) <= left
+    assert design.decide(n, y, current=1).level <= max(left, 1)
+
+
+def test_late_toxicities_close_a_level_the_trial_has_left():
+    """TITE-BOIN: three DLTs at level 2 are known only when the trial is back at level 1, where it would escalate."""
+    design = tite_boin(0.25, 6.0)
+    data = records([1, 1, 1, 2, 2, 2, 1, 1, 1], [0, 0, 0, 1, 1, 1, 0, 0, 0], [6, 6, 6, 2, 3, 5, 6, 6, 6], 4)
+    data = replace(data, current=np.array([1]))
+    level, top = design.decide_records_batch(data)
+    assert (level[0], top[0]) == (1, 1)
+    assert design.select_records_batch(data)[0] == 1
+    above = replace(data, current=np.array([3]))  # and a trial that has gone on comes down
+    assert design.decide_records_batch(above)[0][0] == 1
 
 
 def test_designs_without_late_awareness_wait_for_everybody():
@@ -468,7 +501,9 @@ def test_tite_boin_without_pending_patients_is_boin(estimator):
         level = np.sort(stream.integers(1, 4, 9))
         dlt = stream.random(9) < 0.3
         data = records(level, dlt, np.full(9, 6.0), 4)
-        a, b = late.decide_records_batch(data), plain.decide_batch(data.states(3))
+        counts = data.states(3)
+        counts = replace(counts, top=plain.highest_open(counts.n, counts.y))
+        a, b = late.decide_records_batch(data), plain.decide_batch(counts)
         assert (a[0][0], a[1][0]) == (b[0][0], b[1][0])
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import pathlib
 import re
+import threading
 
 import pytest
 from hypothesis import given, settings
@@ -687,7 +688,9 @@ def test_without_duckdb_the_extra_is_named(store, monkeypatch):
 def test_parquet_files_are_written_whole_and_read_back(store, tmp_path):
     import duckdb
 
-    folder = store.to_parquet(tmp_path / "tables")
+    from alphatwin.report import write_parquet
+
+    folder = write_parquet(tmp_path / "tables", store)
     assert {p.stem for p in folder.iterdir()} == {*TABLES, "counts"}
     again = duckdb.sql(f"SELECT numerator FROM '{folder / 'outcome.parquet'}' WHERE id = 'ballal2020.1.pr'").fetchall()
     assert again == [(15,)]
@@ -695,12 +698,94 @@ def test_parquet_files_are_written_whole_and_read_back(store, tmp_path):
         assert duckdb.sql(f"SELECT count(*) FROM '{folder / f'{table}.parquet'}'").fetchall() == [(len(rows),)]
     keys = dict(duckdb.sql(f"SELECT key, value FROM parquet_kv_metadata('{folder / 'agent.parquet'}')").fetchall())
     assert keys[b"release"].decode() == store.release
-    store.to_parquet(folder)  # over the old ones
+    write_parquet(folder, store)  # over the old ones
     assert [p.name for p in tmp_path.iterdir()] == ["tables"]
     with pytest.raises(OutputError, match="is a file"):
-        store.to_parquet(folder / "agent.parquet")
-    with pytest.raises(OutputError, match="make it first"):
-        store.to_parquet(tmp_path / "a" / "b")
+        write_parquet(folder / "agent.parquet", store)
+    with pytest.raises(OutputError):
+        write_parquet(folder / "agent.parquet" / "below", store)
+    assert {p.name for p in folder.iterdir()} == {*(f"{t}.parquet" for t in TABLES), "counts.parquet"}
+
+
+def test_a_table_that_cannot_be_made_leaves_the_old_parquet_files(store, tmp_path, monkeypatch):
+    from alphatwin.evidence import query
+    from alphatwin.report import write_parquet
+
+    folder = write_parquet(tmp_path / "tables", store)
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    real = query.parquet_makers
+
+    def full(_file):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(query, "parquet_makers", lambda s: {**real(s), "gap.parquet": full})
+    with pytest.raises(OutputError, match="could not be written"):
+        write_parquet(folder, store)
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+    assert [p.name for p in tmp_path.iterdir()] == ["tables"]
+
+
+def test_a_typed_rate_that_is_not_the_sum_of_its_categories_is_found(tmp_path):
+    head = "id,cohort,extraction,name,numerator,denominator,denominator_type\n"
+    for typed, text in ((5, "5/9 is given; its categories add up to 4/9"), (4, "")):
+        row = f"mine,demirci2023,demirci2023.2,objective_response,{typed},9,evaluable\n"
+        (tmp_path / "outcome.csv").write_text(head + row, encoding="utf-8")
+        mine = [f.text for f in findings(at.evidence(tmp_path)) if "outcome:mine" in f.records and f.kind == "printed"]
+        assert mine == [text] * bool(text)
+
+
+def test_a_report_names_the_source_of_what_it_shows():
+    from alphatwin.report import agent_evidence
+
+    lines = {(line.study, line.label): line for line in agent_evidence("ac225-dotatate").lines}
+    part = lines["action1_part1", "part 1"]
+    assert part.response.startswith("29% confirmed")
+    assert part.status == "second-hand"
+    assert part.citation.startswith("OncologyPipeline")  # where the 29 % stand, not the design abstract
+    yadav = lines["yadav2022", "all patients"]
+    assert "Eur J Nucl Med" in yadav.citation  # the response
+    assert "Brain Medicine" in yadav.citation  # the toxicity
+
+
+def test_the_source_row_of_every_line_stands_in_the_drawn_forest(store):
+    from alphatwin.evidence.forest import forest_pdf
+
+    chosen = store.select("response", agent="alpha").without_overlap()
+    drawn = forest_pdf(chosen.pool(), chosen.links, kind="svg").decode()
+    comments = " ".join(part.split("-->")[0] for part in drawn.split("<!--")[1:])
+    assert all(link["id"] in comments for link in chosen.links)
+
+
+def test_a_gap_is_of_a_study_that_was_known(store):
+    assert "yang2024_n" not in {g.id for g in store.at_day("2020").gaps()}
+    assert {g.id for g in store.at_day("2026-11-22").gaps()} == {g.id for g in store.gaps()}
+
+
+@pytest.mark.parametrize("sql", ["WITH x AS (DELETE FROM agent RETURNING *) SELECT * FROM x",
+                                 "EXPLAIN ANALYZE INSERT INTO agent SELECT * FROM agent"])  # fmt: skip
+def test_a_write_inside_a_question_is_refused(store, sql):
+    with pytest.raises(DomainError, match="read-only"):
+        store.query(sql)
+
+
+def test_an_answer_of_many_megabytes_is_refused(store, monkeypatch):
+    from alphatwin.evidence import query
+
+    monkeypatch.setattr(query, "MAX_BYTES", 1_000_000)
+    with pytest.raises(DomainError, match="Ask for less"):
+        store.query("SELECT repeat('x', 3000000) AS long")
+
+
+def test_a_function_that_hears_no_interrupt_is_left_behind(store, monkeypatch):
+    from alphatwin.evidence import query
+
+    monkeypatch.setattr(query, "MAX_SECONDS", 0.2)
+    monkeypatch.setattr(query, "GRACE_SECONDS", 0.1)
+    with pytest.raises(DomainError, match="was stopped"):
+        store.query("SELECT levenshtein(repeat('a', 30000), repeat('b', 30000))")
+    for thread in threading.enumerate():
+        if thread.name == "question":
+            thread.join(60)
 
 
 # --- a folder of one's own -------------------------------------------------------------------------------------------

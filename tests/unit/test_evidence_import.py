@@ -271,3 +271,27 @@ def test_any_damage_to_a_record_is_read_or_refused_in_words(changes):
     except CatalogError:
         return
     joined(store, made.tables)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "ids", "said"),
+    [
+        ("a.ris", "TY  - JOUR\nTI  - First\nPY  - 2020\nER  - \n\nTY  - JOUR\nTI  - Second\nPY  - 2021\n", 2, "no end (ER)"),
+        ("a.ris", "TY  - JOUR\nTI  - First\nPY  - 2020\nER  - \n", 1, ""),
+        ("a.bib", "@article{a, title={One}, year=2020}\n@article{b, title={Two, year=2020\n@article{c, title={Three}}", 2, "@article{b is not closed"),
+    ],
+)  # fmt: skip
+def test_a_reference_that_is_cut_off_is_told(tmp_path, name, text, ids, said):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    made = imported(tmp_path / name, at.evidence(), today="2026-11-22")
+    assert len(made.tables["source"]) == ids
+    assert [said in t for t in made.told] == [True] * bool(said)
+
+
+def test_a_name_without_a_meaning_and_a_zero_byte_are_refused(tmp_path):
+    (tmp_path / "a.bib").write_text("@article{a, title={One}, journal=jnm}", encoding="utf-8")
+    with pytest.raises(CatalogError, match="'jnm' stands without braces"):
+        imported(tmp_path / "a.bib", at.evidence())
+    (tmp_path / "b.bib").write_bytes(b"@article{a, title={One\0two}}")
+    with pytest.raises(CatalogError, match="zero byte"):
+        imported(tmp_path / "b.bib", at.evidence())

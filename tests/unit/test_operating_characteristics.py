@@ -8,12 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alphatwin.errors import AlphatwinError, DomainError
-from alphatwin.trials import boin, boin12, crm_design, rolling_six, three_plus_three, tite_boin, tite_crm
+from alphatwin.trials import (
+    boin,
+    boin12,
+    crm_design,
+    operating_characteristics,
+    rolling_six,
+    three_plus_three,
+    tite_boin,
+    tite_crm,
+    true_mtd,
+    virtual_trials,
+)
 from alphatwin.trials._exact import _distinct
 from alphatwin.trials._simulate import simulate_trials
 from alphatwin.trials._uniforms import patient_uniforms
 from alphatwin.trials.calendar import Calendar, calendar_trials
-from alphatwin.trials.operating_characteristics import operating_characteristics, true_mtd, virtual_trials
 from alphatwin.trials.truth import CourseTruth, LateHazard, Probabilities
 from oracle import trials as slow
 
@@ -38,7 +48,7 @@ def test_uniforms_belong_to_the_patient():
 def test_bits_do_not_depend_on_chunks(monkeypatch):
     import sys
 
-    engine = sys.modules["alphatwin.trials.operating_characteristics"]
+    engine = sys.modules["alphatwin.trials._operating"]
     wanted = [operating_characteristics(BOIN, TRUTH, False, trials=700, seed=4),
               operating_characteristics(BOIN, COURSE_OF_FOUR, False, trials=300, seed=4, calendar=Calendar())]  # fmt: skip
     monkeypatch.setattr(engine, "_CHUNK", 64)
@@ -136,9 +146,9 @@ def test_a_plain_list_fills_the_window_of_the_design():
 
 
 def test_too_many_states_are_simulated(monkeypatch):
-    from alphatwin.trials import _exact
+    from alphatwin.trials import Design
 
-    monkeypatch.setattr(_exact, "MAX_STATES", 20)
+    monkeypatch.setattr(Design, "exact_rows", 20)
     found = operating_characteristics(BOIN, TRUTH, trials=500)
     assert not found.exact
     assert "too many states" in found.note
@@ -236,3 +246,35 @@ def test_too_many_lost_is_told():
         operating_characteristics(
             BOIN, Probabilities(TRUTH, window_weeks=104.0), calendar=Calendar(dropout_per_month=0.3)
         )
+
+
+def test_the_function_has_one_name_everywhere():
+    import alphatwin as at
+
+    assert at.operating_characteristics is operating_characteristics
+    assert at.virtual_trials is virtual_trials
+
+
+def test_a_window_of_one_is_a_window():
+    """A window of 1 (a week, a day) is not "no window": the truth's own window is taken only where none was set."""
+    truth = CourseTruth((4.0, 8.0), 4, 8.0, (0.1, 0.3), LateHazard(0.14, 32.0), window_weeks=8.0)
+    assert boin(0.25).window is None
+    assert operating_characteristics(boin(0.25), truth).window_weeks == 8.0
+    one = operating_characteristics(boin(0.25, window=1.0), truth)
+    assert one.window_weeks == 1.0
+    assert (one.true_dlt < truth.toxicity_by(8.0)).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"design": "boin"}, "The design was given as str"),
+        ({"trials": 10.5, "exact": False}, "trials is 10.5"),
+        ({"trials": 0, "exact": False}, "trials is 0"),
+        ({"seed": "a", "exact": False}, "seed is 'a'"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, words):
+    given = {"design": boin(0.25), "truth": [0.1, 0.2]} | arguments
+    with pytest.raises(DomainError, match=words):
+        operating_characteristics(**given)

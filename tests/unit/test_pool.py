@@ -503,3 +503,16 @@ def test_the_code_of_the_page_runs():
         code = compile(re.sub(r"^    ", "", block, flags=re.MULTILINE), str(page), "exec")
         exec(code, names)
     assert names["patients"].total == 50
+
+
+def test_a_forest_page_has_no_link_that_runs_and_no_markup_of_a_label():
+    labels = ["<script>alert(1)</script>", "</script><img src=x onerror=alert(2)>", 'a"b']
+    rows = [{"id": '"><b>r', "url": "javascript:alert(3)"}, {"id": "r2", "url": "https://example.org/2"}, "r3"]
+    page = forest_page(
+        pool([1, 2, 3], [10, 10, 10], labels=labels, rows=rows), title="</title><script>alert(4)</script>"
+    )
+    body = page[page.index("<body") :]
+    assert 'href="https://example.org/2"' in body
+    for bad in ("<script>alert", "<img src=x", 'href="javascript', '"><b>r'):
+        assert bad not in body
+    assert "<script>alert" not in page[: page.index("<style>")]

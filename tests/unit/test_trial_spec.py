@@ -6,9 +6,8 @@ import pathlib
 import pytest
 
 from alphatwin.errors import AlphatwinError, CaseError, DomainError
-from alphatwin.trials import boin, three_plus_three
+from alphatwin.trials import boin, three_plus_three, virtual_trials
 from alphatwin.trials.calendar import Calendar
-from alphatwin.trials.operating_characteristics import virtual_trials
 from alphatwin.trials.replay import read_rows, replay_rows, split_trials
 from alphatwin.trials.running import patient_rows, run_trial
 from alphatwin.trials.spec import KINDS, design_kinds, load_trial, make_design
@@ -198,7 +197,7 @@ def test_backfill_is_an_option_with_keys():
         (("target: 0.25", "tarqet: 0.25"), r"line 3, designs.a.tarqet: boin has no key 'tarqet'. Did you mean target"),
         (("kind: boin", "kind: boim"), r"line 3, designs.a.kind: there is no kind of design 'boim'. Did you mean boin"),
         (("kind: boin, ", ""), r"designs.a: kind is missing"),
-        (("target: 0.25, ", ""), r"designs.a: boin: missing 1 required positional argument: 'target'"),
+        (("target: 0.25, ", ""), r"designs.a: boin needs target"),
         (("kind: boin", "kind: tite_boin"), "needs window_weeks"),
         (("cohorts: 4", "cohorts: 4, window_weeks: -1"), "-1 is no window"),
         (("cohorts: 4", "cohorts: 0"), "cohorts is 0"),

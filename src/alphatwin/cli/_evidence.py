@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..evidence import Evidence, Row, Selection
 
 WIDTH = 80
+MAX_CELL = 4000
 
 
 def add(app: typer.Typer) -> None:
@@ -63,7 +64,7 @@ def _add_looking(room: typer.Typer) -> None:
         as_of: str = day_option,
         as_json: bool = json_option,
     ) -> None:
-        """List the studies, with the response counted in each and how closely it was read."""
+        """List the studies, with the response counted in each cohort."""
         _list(_open(extra, as_of), agent, as_json)
 
     @room.command("show", short_help="One study, row by row.")
@@ -96,10 +97,11 @@ def _add_questions(room: typer.Typer) -> None:
     def gaps_command(
         agent: str = typer.Argument(None, help="Only about this agent."),
         extra: pathlib.Path = extra_option,
+        as_of: str = day_option,
         as_json: bool = json_option,
     ) -> None:
-        """List what is wanted and could not be found."""
-        store = _open(extra, None)
+        """List what is wanted and could not be found; of a day, about the studies that were known then."""
+        store = _open(extra, as_of)
         rows = store.gaps(agent)
         if as_json:
             _json(store, [g.model_dump(mode="json") for g in rows])
@@ -326,7 +328,8 @@ def _cell(value: Any) -> str:
 
     if value is None or value is pd.NA or (isinstance(value, float) and value != value):
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= MAX_CELL else f"{text[:MAX_CELL]} .. ({len(text)} characters; --json gives them all)"
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
@@ -362,13 +365,13 @@ def _add_files(room: typer.Typer) -> None:
         as_of: str = day_option,
     ) -> None:
         """Write every table, and the counts derived from them, as Parquet; or the tables as CSV."""
-        from ..report import write_tables
+        from ..report import write_parquet, write_tables
 
         store = _open(extra, as_of)
         if as_csv:
             write_tables(folder, {f"{name}.csv": text for name, text in store.csv().items()})
         else:
-            store.to_parquet(folder)
+            write_parquet(folder, store)
         print(f"{folder}: {len(store.tables)} tables; {store.stamp}.")
 
 
@@ -431,7 +434,7 @@ def _add_pooling(room: typer.Typer) -> None:
     share_option: Any = typer.Option(0.5, "--prior-share", help="Share of a cohort that must have that status.")
     assessor_option: Any = typer.Option(None, "--assessor", help="central, investigator or unknown; only that.")
     confidence_option: Any = typer.Option(
-        "seed", "--confidence", help="Read at least so closely: seed, abstract, full_text."
+        "seed", "--confidence", help="Read at least so closely: seed (or secondary), abstract, full_text."
     )
     denominator_option: Any = typer.Option("evaluable", "--denominator", help="evaluable or treated.")
     out_option: Any = typer.Option([], "--leave-out", help="Study or cohort to leave out; may be repeated.")
@@ -605,4 +608,6 @@ def _forest(chosen: Selection, out: pathlib.Path, overlap: str, method: str | No
         release=rows.release,
         sources=rows.sources,
     )
-    print(f"{len(rows)} rows, {len(rows.left_out)} not pooled; {rows.stamp}.\nForest plot: {folder / 'forest.html'}")
+    print(
+        f"{len(rows)} row{'s' * (len(rows) != 1)}, {len(rows.left_out)} not pooled; {rows.stamp}.\nForest plot: {folder / 'forest.html'}"
+    )

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CaseError, suggestion
 from . import _progress
+from ._phase_two import PHASE_TWO_COMMANDS, add_phase_two
 
 if TYPE_CHECKING:
     import typer
 
 __all__ = ["trial_app"]
 
-COMMANDS = ("run", "replay", "table", "kinds", "schema")
+COMMANDS = ("run", "replay", "table", "kinds", "schema", *PHASE_TWO_COMMANDS)
 
 
 def trial_app() -> typer.Typer:
@@ -44,6 +45,7 @@ def trial_app() -> typer.Typer:
     _add_replay(app)
     _add_tables(app)
     _add_schema(app)
+    add_phase_two(app)
     return app
 
 
@@ -85,15 +87,18 @@ def _add_tables(app: typer.Typer) -> None:
 
     @app.command("table", short_help="Decision table of an interval design.")
     def table_command(
-        kind: str = typer.Argument(..., help="boin, keyboard, mtpi2, i3plus3 or three_plus_three."),
+        kind: str = typer.Argument(..., help="boin, keyboard, mtpi2, i3plus3, three_plus_three, rolling_six."),
         target: float = typer.Option(0.25, "--target", help="Target DLT rate."),
         cohort_size: int = typer.Option(3, "--cohort-size", min=1, max=100),
         patients: int = typer.Option(30, "--patients", min=1, max=1000, help="Largest number at a level."),
         as_csv: bool = typer.Option(False, "--csv", help="As CSV."),
+        as_html: bool = typer.Option(False, "--html", help="As HTML, with the rule in words."),
         as_json: bool = typer.Option(False, "--json", help="As JSON."),
     ) -> None:
         """Escalate, de-escalate, eliminate, stop: by patients and DLTs at a level."""
-        _table(kind, target, cohort_size, patients, as_csv, as_json)
+        _table(
+            kind, target, cohort_size, patients, "csv" if as_csv else "html" if as_html else "json" if as_json else ""
+        )
 
     @app.command("kinds", short_help="The kinds of design a file may name.")
     def kinds_command(as_json: bool = typer.Option(False, "--json", help="As JSON.")) -> None:
@@ -142,7 +147,7 @@ def _replay(spec_file: pathlib.Path, data: pathlib.Path, design: str | None, lev
     from ..trials.spec import load_trial
 
     spec = load_trial(spec_file, check_truths=False)
-    _, made = spec.design(design)
+    made = spec.recorded_design(design)
     known = levels or made.levels or spec.levels
     calendar = None if spec.calendar is None else spec.calendar.build()
     groups = split_trials(read_rows(data))
@@ -161,21 +166,24 @@ def _replay(spec_file: pathlib.Path, data: pathlib.Path, design: str | None, lev
         print(f"trial {r.trial}: {len(r.steps)} decisions, recommended: {chosen}{mark}")
 
 
-def _table(kind: str, target: float, cohort_size: int, patients: int, as_csv: bool, as_json: bool) -> None:
+def _table(kind: str, target: float, cohort_size: int, patients: int, form: str) -> None:
     from ..report.trial import decisions_csv, decisions_text
     from ..trials.spec import make_design
 
     given: dict[str, Any] = {"kind": kind}
-    if kind != "three_plus_three":
+    fixed = kind in ("three_plus_three", "rolling_six")  # nothing to choose
+    if not fixed:
         given |= {"target": target, "cohort_size": cohort_size, "cohorts": max(patients // cohort_size, 1)}
     design = make_design(given)
     if not hasattr(design, "table"):
         raise CaseError(f"{design.name} has no decision table: its decision rests on all levels at once.")
-    table = design.table() if kind == "three_plus_three" else design.table(patients)
-    if as_json:
+    table = design.table() if fixed else design.table(patients)
+    if form == "json":
         print(json.dumps({"title": table.title, "rows": table.rows}, indent=2))
+    elif form == "html":
+        print(table.to_html(), end="")
     else:
-        print(decisions_csv(table) if as_csv else decisions_text(table), end="")
+        print(decisions_csv(table) if form == "csv" else decisions_text(table), end="")
 
 
 def _kinds(as_json: bool) -> None:

@@ -97,7 +97,7 @@ def findings(store: Evidence) -> tuple[Finding, ...]:
     '24/34 is printed, and only 32 patients were treated'
     """
     found = [
-        *_counts(store), *_sums(store), *_definition(store), *_citations(store), *_activities(store), *_bases(store),
+        *_counts(store), *_sums(store), *_typed(store), *_definition(store), *_citations(store), *_activities(store), *_bases(store),
         *_delivered(store), *_assessors(store), *_weightings(store), *_overlaps(store), *_claims(store), *_grades(store),
     ]  # fmt: skip
     order = {kind: i for i, kind in enumerate(KINDS)}
@@ -131,11 +131,33 @@ def _counts(store: Evidence) -> Iterator[Finding]:
                     yield Finding("printed", (name,), f"{r.numerator}/{r.denominator} is not {told.percent} %")
 
 
+def _record(row: Any) -> tuple[Any, ...]:
+    return row.cohort, row.extraction, row.assessor, row.confirmed, row.cutoff_date
+
+
 def _groups(store: Evidence) -> dict[tuple[Any, ...], dict[str, Any]]:
     groups: dict[tuple[Any, ...], dict[str, Any]] = {}
     for r in store.rows("outcome", corrected=True):
-        groups.setdefault((r.cohort, r.extraction, r.assessor, r.confirmed, r.cutoff_date), {})[r.name] = r
+        groups.setdefault(_record(r), {})[r.name] = r
     return groups
+
+
+def _typed(store: Evidence) -> Iterator[Finding]:
+    """A response or control rate whose count is not the sum of its categories in the same record."""
+    groups = _groups(store)
+    for r in store.rows("outcome", corrected=True):
+        if r.name not in SUMS or r.numerator is None:
+            continue
+        found = groups[_record(r)]
+        parts = [
+            p
+            for c in SUMS[r.name]
+            if (p := found.get(c)) and p.numerator is not None and p.denominator == r.denominator
+        ]
+        counted = sum(p.numerator for p in parts)
+        if counted > r.numerator or (len(parts) == len(SUMS[r.name]) and counted != r.numerator):
+            text = f"{r.numerator}/{r.denominator} is given; its categories add up to {counted}/{r.denominator}"
+            yield Finding("printed", (f"outcome:{r.id}", *(f"outcome:{p.id}" for p in parts)), text)
 
 
 def _sums(store: Evidence) -> Iterator[Finding]:

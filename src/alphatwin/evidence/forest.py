@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import io
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ __all__ = ["ForestLine", "anchor", "forest_figure", "forest_lines", "forest_pdf"
 
 BLUE, VERMILION, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#E69F00", "#7A7A7A", "#1c2733"  # Okabe and Ito
 LONGEST = 34  # letters of a name that fit
+SHORT_ID = 7  # letters of an id that fit beside the weight
 SMALL = 0.35  # below this upper end the axis is cut, so that rare toxicity can be read
 
 
@@ -289,7 +291,8 @@ def forest_pdf(
 ) -> bytes:  # fmt: skip
     """The forest plot as the bytes of a PDF (or ``kind="png"``, ``"svg"``); the same input gives the same bytes.
 
-    Names of studies are links where an address is known; otherwise a short id of the source row is printed beside the weight.
+    Names of studies are links where an address is known; the id of every source row is printed: beside the weight where it is
+    short, under the plot otherwise.
 
     Parameters
     ----------
@@ -328,10 +331,11 @@ def forest_pdf(
         "pdf.fonttype": 42,
     }
     with mpl.rc_context(settings):  # type: ignore[arg-type]
-        height = 1.15 + (0.25 if title else 0.0) + 0.2 * -_heights(lines)[-1]
+        foot = _foot(lines)
+        height = 1.15 + (0.25 if title else 0.0) + 0.2 * -_heights(lines)[-1] + 0.12 * len(foot)
         figure = MplFigure(figsize=(8.3, height), dpi=150)
         FigureCanvasAgg(figure)
-        _draw(figure, lines, pooled, title, x_label, height)
+        _draw(figure, lines, pooled, title, x_label, height, foot)
         out = io.BytesIO()
         metadata: dict[str, Any] = {
             "pdf": {"CreationDate": None, "Creator": "alphatwin", "Producer": None},
@@ -342,14 +346,24 @@ def forest_pdf(
     return out.getvalue()
 
 
+def _foot(lines: Sequence[ForestLine]) -> list[str]:
+    """The source rows whose ids are too long to stand beside their line."""
+    told = [f"{line.label}: {line.id}" for line in lines if line.kind == "study" and len(line.id) > SHORT_ID]
+    return textwrap.wrap("Source rows. " + "; ".join(told), 165, break_on_hyphens=False) if told else []
+
+
 def _draw(
-    figure: Figure, lines: Sequence[ForestLine], pooled: Pooled, title: str, x_label: str | None, height: float
-) -> None:
+    figure: Figure, lines: Sequence[ForestLine], pooled: Pooled, title: str, x_label: str | None, height: float,
+    foot: Sequence[str],
+) -> None:  # fmt: skip
     share = pooled.data is not None
     scale = 100.0 if share else 1.0
     y = _heights(lines)
     above = 0.35 if title else 0.1
-    axes = figure.add_axes((0.40, 0.52 / height, 0.30, 1 - (0.52 + above) / height))
+    below = 0.52 + 0.12 * len(foot)
+    axes = figure.add_axes((0.40, below / height, 0.30, 1 - (below + above) / height))
+    for i, text in enumerate(reversed(foot)):
+        figure.text(0.016, (0.07 + 0.12 * i) / height, text.replace("$", r"\$"), fontsize=5.5, color=GREY, va="center")
     low, high = (scale * v for v in _range(lines, share))
     axes.set_xlim(low, high)
     axes.set_ylim(y[-1] - 0.8, 0.5)
@@ -395,7 +409,7 @@ def _draw(
         put("interval", h, line.interval(share), right=True, **style)
         if line.kind == "study":
             put("weight", h, f"{line.weight_percent:.1f} %", right=True)
-            if line.id and not linked and len(line.id) <= 7:  # a longer one would run off the paper
+            if line.id and not linked and len(line.id) <= SHORT_ID:  # a longer one would run off the paper
                 put("id", h, line.id, fontsize=5.5, color=GREY)
     if title:
         figure.text(0.016, 1 - 0.2 / height, title.replace("$", r"\$"), fontsize=10.5, fontweight="bold", va="center")

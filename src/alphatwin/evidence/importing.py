@@ -77,29 +77,35 @@ def imported(file: str | pathlib.Path, store: Evidence, agent: str | None = None
     if kind not in (*readers, ".json"):
         raise CatalogError(f"{path.name}: a file ending in .ris, .bib or .json is read, not {path.suffix or 'one without an ending'}.")  # fmt: skip
     text = read_text_file(path, MAX_BYTES)
+    if "\0" in text:
+        raise CatalogError(f"{path.name} holds a zero byte: it is no text file.")
     if kind == ".json":
         return _registry(text, path.name, store, agent, day)
-    entries = readers[kind](text, path.name)
+    entries, told = readers[kind](text, path.name)
     if not entries:
-        raise CatalogError(f"{path.name} holds no reference that can be read.")
-    return _sources(entries, store, path.name, day)
+        raise CatalogError(f"{path.name} holds no reference that can be read{''.join(f'; {t}' for t in told[:3])}.")
+    return _sources(entries, store, path.name, day, told)
 
 
 # --- references ------------------------------------------------------------------------------------------------------
 
 
-def _ris(text: str, name: str) -> list[dict[str, str]]:
+def _ris(text: str, name: str) -> tuple[list[dict[str, str]], list[str]]:
     try:
         import rispy
     except ImportError as error:
         raise CatalogError(
             "Reading RIS needs rispy, which is not installed: install alphatwin with its extra 'evidence' (alphatwin[evidence])."
         ) from error
+    told = []
+    if re.search(r"^TY  ?-", text, re.MULTILINE) and not re.search(r"^ER  ?-\s*\Z", text, re.MULTILINE):
+        told.append("the last reference has no end (ER): the file may be cut off there")
+        text += "\nER  - \n"
     try:
         found = rispy.loads(text, skip_unknown_tags=True)
     except Exception as error:  # rispy raises OSError, ParseError, ValueError and more, by version
         raise CatalogError(f"{name} is not readable RIS: {str(error)[:200]}.") from error
-    return [
+    entries = [
         {
             "author": "; ".join(_strings(e.get("authors") or e.get("first_authors"))),
             "title": _first(e, "title", "primary_title", "short_title"),
@@ -113,17 +119,23 @@ def _ris(text: str, name: str) -> list[dict[str, str]]:
         for e in found
         if isinstance(e, Mapping)
     ]
+    return entries, told
 
 
-def _bibtex(text: str, name: str) -> list[dict[str, str]]:
+def _bibtex(text: str, name: str) -> tuple[list[dict[str, str]], list[str]]:
     import bibtexparser
 
     parser = bibtexparser.bparser.BibTexParser(common_strings=True, ignore_nonstandard_types=False)
     try:
-        found = bibtexparser.loads(text, parser).entries
+        read = bibtexparser.loads(text, parser)
+    except bibtexparser.bibdatabase.UndefinedString as error:
+        raise CatalogError(
+            f"{name}: the name {str(error)[:80]} stands without braces or quotes, and no @string says what it means."
+        ) from error
     except Exception as error:  # pyparsing errors, by version
         raise CatalogError(f"{name} is not readable BibTeX: {str(error)[:200]}.") from error
-    return [
+    cut = [c.split(",")[0].strip()[:60] for c in read.comments if re.match(r"\s*@\w+\s*\{", c)]
+    entries = [
         {
             "author": _plain(e.get("author", "")).replace(" and ", "; "),
             "title": _plain(e.get("title", "")),
@@ -134,8 +146,9 @@ def _bibtex(text: str, name: str) -> list[dict[str, str]]:
             "volume": _plain(e.get("volume", "")),
             "pages": _plain(e.get("pages", "")),
         }
-        for e in found
+        for e in read.entries
     ]
+    return entries, [f"the entry {c} is not closed and was left out" for c in cut]
 
 
 def _strings(value: Any) -> list[str]:
@@ -178,12 +191,12 @@ def _clean_doi(text: str) -> str:
     return found[0].rstrip(".,;)") if found else ""
 
 
-def _sources(entries: list[dict[str, str]], store: Evidence, name: str, day: str) -> Import:
+def _sources(entries: list[dict[str, str]], store: Evidence, name: str, day: str, told: list[str]) -> Import:
     known = {s.id for s in store.tables["source"]}
     by_doi = {s.doi.casefold(): s.id for s in store.rows("source") if s.doi}
     titles = {_bare(s.citation): s.id for s in store.rows("source")}
     rows: list[TableRow] = []
-    told: list[str] = []
+    told = list(told)
     for i, e in enumerate(entries, start=1):
         if not e["title"]:
             told.append(f"reference {i} has no title and was left out")

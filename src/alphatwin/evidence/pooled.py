@@ -183,6 +183,7 @@ class Pooled:
             f"{self.method}",
             f"a new study ({self.prediction}): {100 * c:.1f} to {100 * d:.1f} %",
             f"tau2 {self.tau2:.4g} ({self.transform}), I2 {self.i2:.0f} % ({self.i2_definition})",
-            f"Q {self.q:.3g}, df {self.q_df}, p {self.q_p:.2g}",
         ]
+        if self.q_df > 0:  # one study differs from none
+            lines.append(f"Q {self.q:.3g}, df {self.q_df}, p {self.q_p:.2g}")
         return "\n".join([*lines, *(f"note: {n}" for n in self.notes)])

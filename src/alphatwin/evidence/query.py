@@ -1,4 +1,4 @@
-"""The tables as frames, as a DuckDB database that can only be read, and as Parquet files.
+"""The tables as frames, as a DuckDB database that can only be read, and as what `report` writes into Parquet files.
 
 A question runs in a database in memory that holds nothing but the tables: before it starts, access to files, network,
 extensions and the caller's variables is switched off and the configuration is locked.
@@ -6,14 +6,12 @@ extensions and the caller's variables is switched off and the configuration is l
 
 from __future__ import annotations
 
-import os
 import pathlib
-import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DomainError, OutputError
+from ..errors import DomainError
 from .counting import OUTCOMES, Row
 from .model import TABLES, TableRow
 
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 
     from .store import Evidence
 
-__all__ = ["COUNTS", "frame", "query", "to_parquet"]
+__all__ = ["COUNTS", "frame", "parquet_makers", "query"]
 
 COUNTS = ("outcome", "study", "cohort", "agent", "radionuclide", "emitter_class", "species", "role", "design", "events", "total",
           "percent", "exact_low", "exact_high", "wilson_low", "wilson_high", "denominator_type", "how", "printed", "assessor", "confirmed",
@@ -30,6 +28,8 @@ COUNTS = ("outcome", "study", "cohort", "agent", "radionuclide", "emitter_class"
           "flags", "why_not")  # fmt: skip
 MAX_SQL = 20_000
 MAX_SECONDS = 60.0
+GRACE_SECONDS = 5.0
+MAX_BYTES = 100_000_000
 MAX_ROWS = 100_000
 _KINDS = {"int": "Int64", "float": "Float64", "bool": "boolean"}
 
@@ -114,6 +114,7 @@ def query(store: Evidence, sql: Any) -> pd.DataFrame:
     connection = _database(store)
     import duckdb
 
+    asking: threading.Thread | None = None
     try:
         _lock(connection)
         statements = connection.extract_statements(sql)
@@ -121,27 +122,43 @@ def query(store: Evidence, sql: Any) -> pd.DataFrame:
             raise DomainError(
                 "Only one question at a time, and only to read: SELECT, WITH, DESCRIBE, SHOW or SUMMARIZE. Rows are added in a folder of CSVs."
             )
-        stop = threading.Timer(MAX_SECONDS, connection.interrupt)
-        stop.start()
-        try:
-            answer = connection.execute(statements[0])
-            found = answer.fetch_df_chunk(MAX_ROWS // 2048)
-            more = len(answer.fetch_df_chunk(1))
-        finally:
-            stop.cancel()
-    except duckdb.InterruptException as error:
-        raise DomainError(
-            f"The question took longer than {MAX_SECONDS:g} s and was stopped; ask for less at once."
-        ) from error
+        connection.execute("BEGIN TRANSACTION READ ONLY")
+        made: list[Any] = []
+        asking = threading.Thread(target=_ask, args=(connection, statements[0], made), name="question", daemon=True)
+        asking.start()
+        asking.join(MAX_SECONDS)
+        if asking.is_alive():
+            connection.interrupt()
+            asking.join(GRACE_SECONDS)  # some functions of DuckDB hear nothing until they are through
+        if asking.is_alive() or isinstance(made[0], duckdb.InterruptException):
+            raise DomainError(f"The question took longer than {MAX_SECONDS:g} s and was stopped; ask for less at once.")
+        if isinstance(made[0], BaseException):
+            raise made[0]
+        found, more = made[0]
     except duckdb.Error as error:
         first = str(error).strip().splitlines()
         told = " ".join(line.strip() for line in first if line.strip() and not set(line.strip()) <= {"^"})
         raise DomainError(f"DuckDB: {told[:600]} Tables: {', '.join((*TABLES, 'counts'))}.") from error
     finally:
-        connection.close()
+        if asking is None or not asking.is_alive():
+            connection.close()
     if more:
         raise DomainError(f"The answer has more than {len(found)} rows; add a LIMIT or a WHERE.")
+    size = int(found.memory_usage(deep=True).sum())
+    if size > MAX_BYTES:
+        raise DomainError(
+            f"The answer has {size / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB are given. Ask for less."
+        )
     return found  # type: ignore[no-any-return]
+
+
+def _ask(connection: Any, statement: Any, made: list[Any]) -> None:
+    """Run a statement and leave the answer, or what it failed with, in a list."""
+    try:
+        answer = connection.execute(statement)
+        made.append((answer.fetch_df_chunk(MAX_ROWS // 2048), len(answer.fetch_df_chunk(1))))
+    except BaseException as error:
+        made.append(error)
 
 
 def _reading(duckdb: Any) -> tuple[Any, ...]:
@@ -149,29 +166,20 @@ def _reading(duckdb: Any) -> tuple[Any, ...]:
     return tuple(getattr(kinds, name) for name in ("SELECT", "EXPLAIN", "PRAGMA", "RELATION") if hasattr(kinds, name))
 
 
-def to_parquet(store: Evidence, folder: pathlib.Path) -> pathlib.Path:
-    """Write every table as Parquet through DuckDB; a failure leaves what was there before."""
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file; give a folder for the Parquet files.")
-    parent = folder.absolute().parent
-    if not parent.is_dir():
-        raise OutputError(f"There is no folder {parent}; make it first.")
+def parquet_makers(store: Evidence) -> dict[str, Callable[[pathlib.Path], object]]:
+    """What makes each table, and the counts, as a Parquet file of a given name; `report.write_parquet` writes them.
+
+    The release and the day stand in the metadata of each file.
+    """
     connection = _database(store)
-    names = (*TABLES, "counts")
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=parent) as scratch:
-            made = pathlib.Path(scratch) / folder.name
-            os.makedirs(made)
-            for name in names:
-                place = str(made / f"{name}.parquet").replace("'", "''")
-                connection.execute(f"COPY \"{name}\" TO '{place}' (FORMAT parquet, KV_METADATA {{release: '{store.release}', as_of: '{store.as_of}'}})")  # fmt: skip
-            if folder.is_dir():
-                for name in names:
-                    os.replace(made / f"{name}.parquet", folder / f"{name}.parquet")
-            else:
-                os.replace(made, folder)
-    except OSError as error:
-        raise OutputError(f"{folder} could not be written: {(error.strerror or str(error)).lower()}.") from error
-    finally:
-        connection.close()
-    return folder
+
+    def maker(name: str) -> Callable[[pathlib.Path], object]:
+        about = f"KV_METADATA {{release: '{store.release}', as_of: '{store.as_of}'}}"
+
+        def make(file: pathlib.Path) -> object:
+            place = str(file).replace("'", "''")
+            return connection.execute(f"COPY \"{name}\" TO '{place}' (FORMAT parquet, {about})")
+
+        return make
+
+    return {f"{name}.parquet": maker(name) for name in (*TABLES, "counts")}

@@ -120,8 +120,8 @@ class Selection:
 
     @property
     def sources(self) -> list[str]:
-        """What each row rests on: source, place in it, how closely it was read, day; how the count was got."""
-        return [f"{r.citation}; {r.locator}; read in: {r.status}; {r.date}; count {r.how}" for r in self.rows]
+        """What each row rests on: source, place in it, how closely it was read, the day it was known by; how the count was got."""
+        return [f"{r.citation}; {r.locator}; read in: {r.status}; known by {r.date}; count: {r.how}" for r in self.rows]
 
     @property
     def stamp(self) -> str:

@@ -398,18 +398,6 @@ class Evidence:
 
         return query(self, sql)
 
-    def to_parquet(self, folder: str | pathlib.Path) -> pathlib.Path:
-        """Every table as a Parquet file in a folder, all or none.
-
-        Raises
-        ------
-        OutputError
-            The folder cannot be written.
-        """
-        from .query import to_parquet
-
-        return to_parquet(self, pathlib.Path(folder))
-
     def csv(self) -> dict[str, str]:
         """Every table as CSV text, by name: what `evidence(extra=...)` reads back."""
         return {table: csv_text(table, rows) for table, rows in self.tables.items()}
@@ -461,6 +449,9 @@ def _view(tables: Mapping[str, tuple[TableRow, ...]], as_of: str) -> dict[str, t
     )
     there = {e.study for e in readings} | {c.study for c in made["cohort"]}
     made["study"] = tuple(s for s in tables["study"] if s.id in there)
+    made["gap"] = tuple(
+        g for g in tables["gap"] if getattr(g, "study", None) is None or getattr(g, "study", "") in there
+    )
     seen = {f"{table}:{row.id}" for table, rows in made.items() for row in rows}
     made["conflict"] = tuple(c for c in tables["conflict"] if all(r in seen for r in getattr(c, "records", ())))
     made["correction"] = tuple(c for c in tables["correction"] if getattr(c, "record", "") in seen)

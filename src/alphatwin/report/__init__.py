@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .compare import compare_page, compare_text, write_comparison
-from .evidence import AgentEvidence, agent_evidence, write_tables
+from .evidence import AgentEvidence, agent_evidence, write_parquet, write_tables
 from .files import check_writable, open_result
 from .model import (
     DISCLAIMER,
@@ -38,5 +38,6 @@ __all__ = [
     "open_result",
     "stats",
     "write_comparison",
+    "write_parquet",
     "write_tables",
 ]

@@ -16,7 +16,7 @@ from ..errors import OutputError
 if TYPE_CHECKING:
     from ..evidence import Evidence, Row
 
-__all__ = ["AgentEvidence", "agent_evidence", "write_tables"]
+__all__ = ["AgentEvidence", "agent_evidence", "write_parquet", "write_tables"]
 
 
 def write_tables(folder: str | pathlib.Path, texts: Mapping[str, str]) -> pathlib.Path:
@@ -63,6 +63,38 @@ def write_tables(folder: str | pathlib.Path, texts: Mapping[str, str]) -> pathli
         raise
     shutil.rmtree(scratch, ignore_errors=True)
     return place
+
+
+def write_parquet(folder: str | pathlib.Path, store: Evidence) -> pathlib.Path:
+    """Write every table of the evidence store, and the counts derived from them, as Parquet files.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is not there; files of other names stay.
+    store : Evidence
+        As of its day. Rows that a correction took out are in their tables, and not in the counts.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written; what was there before is as it was.
+    DomainError
+        DuckDB (extra ``evidence``) is not installed.
+    """
+    from ..evidence.query import parquet_makers
+    from .files import write_folder
+
+    place = pathlib.Path(folder)
+    if place.exists() and not place.is_dir():
+        raise OutputError(f"{place} is a file; give a folder.")
+    place = place.absolute()
+    return write_folder(place.name, place.parent, parquet_makers(store))
 
 
 @dataclass(frozen=True)
@@ -138,19 +170,19 @@ def agent_evidence(agent: str, store: Evidence | None = None) -> AgentEvidence |
         counted = [c for c in mine if any(c in found for found in best.values())] or list(mine)[:1]
         for name in counted:
             cohort = known.cohort(name)
-            rows = [found[name] for found in best.values() if name in found]
-            reading = rows[0] if rows else None
-            told = {
-                column: _told(best[column].get(name)) or _uncounted(known, _COLUMNS[column], name)
-                for column in _COLUMNS
-            }
-            extraction = known.one("extraction", reading.extraction if reading else cohort.extraction)
-            source = known.one("source", extraction.source)
-            statuses = dict.fromkeys(_STATUS[r.status] for r in rows) or dict.fromkeys([_STATUS[extraction.status]])
+            told: dict[str, str] = {}
+            rows: list[Row] = []
+            for column, outcome in _COLUMNS.items():
+                row = best[column].get(name) or _uncounted(known, outcome, name)
+                told[column] = _told(row)
+                rows += [row] if row is not None and told[column] else []
+            readings = dict.fromkeys(r.extraction for r in rows) or dict.fromkeys([cohort.extraction])
+            read = [known.one("extraction", r) for r in readings]
             lines.append(
                 EvidenceLine(
                     study=study.id, label=cohort.label, year=str(study.year or ""), prior=_prior(known, name), **told,
-                    status=", ".join(statuses), citation=source.citation, url=reading.url if reading else "",
+                    status=", ".join(dict.fromkeys(_STATUS[e.status] for e in read)), url=rows[0].url if rows else "",
+                    citation="; ".join(dict.fromkeys(known.one("source", e.source).citation for e in read)),
                 )
             )  # fmt: skip
     conflicts = tuple(f"{c.title}. Done here: {c.rule}." for c in known.conflicts(agent))
@@ -160,16 +192,19 @@ def agent_evidence(agent: str, store: Evidence | None = None) -> AgentEvidence |
 
 
 def _told(row: Row | None) -> str:
-    if row is None or row.percent is None or row.interval is None:
+    """The count of a row with its percentage and interval; where there is none, what is printed and why it is no count."""
+    if row is None:
         return ""
+    if row.percent is None or row.interval is None:
+        return f"{row.printed}; {row.why_not}"
     low, high = row.interval
     return f"{row.events}/{row.total}, {row.percent + 1e-9:.0f} % ({100 * low:.0f} to {100 * high:.0f})"  # halves up, as printed
 
 
-def _uncounted(store: Evidence, outcome: str, cohort: str) -> str:
+def _uncounted(store: Evidence, outcome: str, cohort: str) -> Row | None:
     """What is printed of a cohort where no count can be had."""
     rows = [r for r in store.counts(outcome) if r.cohort == cohort and "%" in r.printed and r.why_not]
-    return f"{rows[-1].printed}; {rows[-1].why_not}" if rows else ""
+    return rows[-1] if rows else None
 
 
 def _prior(store: Evidence, cohort: str) -> str:

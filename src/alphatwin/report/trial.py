@@ -407,7 +407,8 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _protocol(result: TrialResult) -> str:
-    parts = [result.spec.title or result.spec.trial, "=" * 40]
+    title = result.spec.title or result.spec.trial
+    parts = [title, "=" * min(len(title), 80)]
     for name, text in result.texts().items():
         parts += ["", f"{name}", "-" * len(name), ""]
         for paragraph in text.split("\n\n"):

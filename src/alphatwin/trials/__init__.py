@@ -3,8 +3,10 @@
 A design is a frozen rule (:mod:`alphatwin.trials.designs`): ``three_plus_three``, ``rolling_six``, ``boin``, ``keyboard``, ``mtpi2``,
 ``i3plus3``, ``crm_design``, ``blrm_design``, ``tite_crm``, ``tite_boin``. Every one says what it does in words
 (``protocol_text``), decides for one trial (``decide``) or for many (``decide_batch``), and names the MTD (``select``).
+``operating_characteristics`` says what it does when the truth is known.
 """
 
+from ._operating import OperatingCharacteristics, operating_characteristics, true_mtd, virtual_trials
 from .backfill import Backfill
 from .continual import CRM, CRMDesign, crm, crm_design, crm_skeleton, follow_up_weights
 from .designs import STOP, WAIT, Decision, Design, Records, States
@@ -50,6 +52,7 @@ __all__ = [
     "I3Plus3",
     "JointBOP2",
     "Keyboard",
+    "OperatingCharacteristics",
     "Records",
     "RollingSix",
     "RuleTable",
@@ -76,6 +79,7 @@ __all__ = [
     "i3plus3",
     "keyboard",
     "mtpi2",
+    "operating_characteristics",
     "predictive_design",
     "predictive_probability",
     "rolling_six",
@@ -84,5 +88,7 @@ __all__ = [
     "tite_boin",
     "tite_boin_rate",
     "tite_crm",
+    "true_mtd",
     "two_doses",
+    "virtual_trials",
 ]

@@ -20,13 +20,12 @@ from .designs import STOP, Design, Floats, Ints, States
 
 __all__ = ["Finished", "TooManyStates", "exact_states"]
 
-MAX_STATES = 1_500_000  # rows of one layer, or ends; above it the caller simulates
 _PIECE = 400_000  # rows after the next cohort that are looked at together
 Rows = tuple[NDArray[Any], Ints, Ints, Floats]  # counts[row, column], level, top, probability
 
 
 class TooManyStates(Exception):
-    """The recursion would hold more states than `MAX_STATES`."""
+    """The recursion would hold more states than the design's `exact_rows`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +61,7 @@ def exact_states(design: Design, dlt: Floats, response: Floats | None = None) ->
     Raises
     ------
     TooManyStates
-        A layer has more than `MAX_STATES` rows.
+        A layer has more than the design's `exact_rows` rows.
     """
     levels, width = len(dlt), 2 if response is None else 4 if design.needs_both else 3
     size, limit = design.cohort_size, design.cohort_limit(len(dlt))
@@ -74,7 +73,7 @@ def exact_states(design: Design, dlt: Floats, response: Floats | None = None) ->
         pairs, where = np.unique(outcomes[:, :2], axis=0, return_inverse=True)
         outcomes = pairs
         chances = np.stack([np.bincount(where.ravel(), weights=row) for row in chances])
-    most = MAX_STATES if response is None else MAX_STATES // 4  # rules on responses are slower
+    most = design.exact_rows if response is None else design.exact_rows // 4  # rules on responses are slower
     ends: list[Rows] = []
     for cohort in range(limit):
         stay: list[Rows] = []

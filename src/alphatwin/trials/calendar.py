@@ -166,7 +166,7 @@ def calendar_trials(
     design, truth, calendar :
         See their classes.
     window_weeks : float
-        The DLT window; follow-up reaches the design in units of `design.window`.
+        The DLT window; follow-up reaches the design in units of `design.span`.
 
     Returns
     -------
@@ -397,7 +397,7 @@ def _records(
     return Records(
         level,
         np.asarray(dlt),
-        follow * (design.window / window) if window != design.window else follow,
+        follow * (design.span / window) if window != design.span else follow,
         given[rows],
         top[rows],
         levels,

@@ -572,7 +572,7 @@ class CRMDesign(Design):
     def weighted(self, records: Records) -> tuple[Ints, Ints, Ints, Floats]:
         """Counts of patients of full weight, and (level index, weight) of the others, for the kernel."""
         enrolled = records.level > 0
-        w = follow_up_weights(records.follow_up, records.dlt & enrolled, self.window, self.weights)
+        w = follow_up_weights(records.follow_up, records.dlt & enrolled, self.span, self.weights)
         part = enrolled & (w < 1.0)
         full = enrolled & ~part
         order = np.argsort(~part, axis=1, kind="stable")
@@ -680,13 +680,13 @@ def _crm_text(design: CRMDesign) -> str:
     ]
     if design.late:
         how = {
-            "linear": f"the time followed divided by the window of {design.window:g}",
-            "adaptive": f"adaptive in the window of {design.window:g}: the DLT times seen so far cut it into pieces of equal weight",
+            "linear": f"the time followed divided by the window of {design.span:g}",
+            "adaptive": f"adaptive in the window of {design.span:g}: the DLT times seen so far cut it into pieces of equal weight",
         }
         scheme = (
             how[design.weights]
             if isinstance(design.weights, str)
-            else f"by cycle: {len(design.weights)} equal cycles in the window of {design.window:g}, with shares "
+            else f"by cycle: {len(design.weights)} equal cycles in the window of {design.span:g}, with shares "
             + ", ".join(f"{w:.4g}" for w in design.weights)
             + " of the hazard, linear within a cycle"
         )

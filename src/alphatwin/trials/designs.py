@@ -31,7 +31,8 @@ Conventions, for whoever drives a design (recursion, simulation, calendar, repla
 - ``design.levels`` is the number of levels the design was made for (its skeleton, its doses), or None: any number.
 - ``design.outcomes`` is ``"toxicity"`` or ``"toxicity and response"`` (then ``responses`` is needed; ``both``, patients with both a DLT
   and a response, is needed only where ``design.needs_both``).
-- ``design.window`` is the DLT window for records, in the user's unit of time (1.0 where the design never looks at it).
+- ``design.window`` is the DLT window for records, in the user's unit of time; None: not set, and the times of records are in windows
+  (``design.span`` is 1).
 - ``design.backfill_records_batch(records)`` gives, for a patient who arrives while the escalation waits, the level to be
   backfilled to (0: none; always 0 where the design has no backfill rule). Mark such patients in ``records.backfilled``.
 - ``design.follows_pending`` tells whether the design decides with pending patients; the others answer WAIT until everybody
@@ -52,7 +53,7 @@ import numpy.typing as npt
 from ..errors import DomainError
 from ._checks import between, counts, whole
 
-__all__ = ["STOP", "WAIT", "Decision", "Design", "Records", "States", "explain"]
+__all__ = ["STOP", "WAIT", "Decision", "Design", "Records", "States", "explain", "open_below"]
 
 STOP = 0
 WAIT = -1
@@ -197,30 +198,39 @@ class Design:
         Cohorts at most; ``cohort_size * cohorts`` is the largest trial.
     start : int
         Level of the first cohort, 1-based.
-    window : float
-        DLT window, in the unit of the follow-up times of :class:`Records`.
+    window : float, optional
+        DLT window, in the unit of the follow-up times of :class:`Records`; None: they are in windows.
     """
 
     cohort_size: int = 3
     cohorts: int = 10
     start: int = 1
-    window: float = 1.0
+    window: float | None = None
 
     name: ClassVar[str] = "design"
     outcomes: ClassVar[str] = "toxicity"
     needs_both: ClassVar[bool] = False
     follows_pending: ClassVar[bool] = False
+    exact_rows: ClassVar[int] = (
+        1_500_000  # states of one layer above which an exact recursion gives way to a simulation
+    )
 
     def __post_init__(self) -> None:
         whole("cohort_size", self.cohort_size)
         whole("cohorts", self.cohorts)
         whole("start", self.start, 1, self.levels, "Levels are counted from 1.")
-        between("window", self.window, 0.0, math.inf, "It is the DLT window.")
+        if self.window is not None:
+            between("window", self.window, 0.0, math.inf, "It is the DLT window.")
 
     @property
     def levels(self) -> int | None:
         """Number of dose levels the design was made for; None: any."""
         return None
+
+    @property
+    def span(self) -> float:
+        """The window in the unit of the records' times: 1 where none was set."""
+        return 1.0 if self.window is None else self.window
 
     def cohort_limit(self, levels: int) -> int:
         """Cohorts after which the trial is over, whatever the rule says."""
@@ -242,17 +252,21 @@ class Design:
 
     def decide_records_batch(self, records: Records) -> tuple[Ints, Ints]:
         """The same in calendar time; WAIT (-1) where pending patients must be followed first; lost patients do not count."""
-        level, top = self.decide_batch(records.evaluable(self.window).states(self.cohort_size))
-        waiting = records.pending(self.window).any(axis=1)
+        level, top = self.decide_batch(records.evaluable(self.span).states(self.cohort_size))
+        waiting = records.pending(self.span).any(axis=1)
         return np.where(waiting, WAIT, level), np.where(waiting, records.top, top)
 
     def select_records_batch(self, records: Records) -> Ints:
         """The recommended level from patients' records, once everybody has been followed; lost patients do not count."""
-        return self.select_batch(records.evaluable(self.window).states(self.cohort_size))
+        return self.select_batch(records.evaluable(self.span).states(self.cohort_size))
 
     def backfill_records_batch(self, records: Records) -> Ints:
         """Level for a patient who arrives while the escalation waits: int[trial], 0 = nobody is backfilled."""
         return np.zeros(records.level.shape[0], dtype=np.int64)
+
+    def highest_open(self, n: Ints, y: Ints) -> Ints:
+        """Highest level that the counts [trial, level] alone leave open: int[trial]; every level where the rule closes none."""
+        return np.full(len(n), n.shape[1], dtype=np.int64)
 
     # the rule, for one trial ---------------------------------------------------------------------------------------------
 
@@ -266,13 +280,18 @@ class Design:
         responses: Sequence[int] | None = None,
         both: Sequence[int] | None = None,
     ) -> States:
-        """One trial as a batch of one, checked. ``last`` is (patients, DLTs) of the last cohort; None: all at this level."""
+        """One trial as a batch of one, checked.
+
+        ``last`` is (patients, DLTs) of the last cohort; None: all at this level. ``top`` is the highest level still allowed; None: what
+        the counts leave open.
+        """
         treated, events = counts(n, y)
         levels = len(treated)
         if self.levels is not None and levels != self.levels:
             raise DomainError(f"Counts for {levels} levels; this {self.name} has {self.levels}.")
         whole("current", current, 1, levels, "It is the level just given.")
-        highest = levels if top is None else whole("top", top, 0, levels, "It is the highest level still allowed.")
+        left = int(self.highest_open(treated[None, :], events[None, :])[0])
+        highest = left if top is None else whole("top", top, 0, levels, "It is the highest level still allowed.")
         if last is None:
             last = (int(treated[current - 1]), int(events[current - 1]))
         kept = [None if r is None else counts(n, r, "responses")[1][None, :] for r in (responses, both)]
@@ -291,7 +310,7 @@ class Design:
         responses: Sequence[int] | None = None,
         both: Sequence[int] | None = None,
     ) -> Decision:
-        """What to do after a cohort: n and y by level, the level just given, (patients, DLTs) of the last cohort."""
+        """What to do after a cohort: n and y by level, the level just given, the rest as in :meth:`state`."""
         states = self.state(n, y, current, top, last, responses, both)
         level, highest = self.decide_batch(states)
         return Decision(int(level[0]), int(highest[0]), explain(current, states.levels, int(level[0]), int(highest[0])))
@@ -312,6 +331,17 @@ class Design:
     def protocol_text(self, levels: int | None = None) -> str:
         """The rule in plain English with this design's numbers, to be put into a protocol."""
         raise NotImplementedError
+
+
+def open_below(closed: Bools) -> Ints:
+    """Highest level below the first closed one: closed[trial, level] -> int[trial].
+
+    Examples
+    --------
+    >>> open_below(np.array([[False, False, True], [False, False, False], [True, False, True]])).tolist()
+    [2, 3, 0]
+    """
+    return np.asarray(np.where(closed.any(axis=1), closed.argmax(axis=1), closed.shape[1]), dtype=np.int64)
 
 
 def explain(current: int, levels: int, level: int, top: int) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import DomainError
 from ._checks import between, choice, whole
 from .backfill import Backfill
-from .designs import STOP, WAIT, Bools, Design, Floats, Ints, Records, States
+from .designs import STOP, WAIT, Bools, Design, Floats, Ints, Records, States, open_below
 from .isotonic import isotonic_rates, select_nearest
 from .tables import DecisionTable, table_from_actions
 
@@ -162,6 +162,13 @@ class IntervalDesign(Design):
             level = np.where((level == states.current) & (n >= self.enough), STOP, level)
         return level, top
 
+    def highest_open(self, n: Ints, y: Ints) -> Ints:
+        """Highest level below the first that its own counts eliminate."""
+        _, eliminate, stop = _actions(self, _room(int(n.max(initial=0))))
+        closed = eliminate[n, y]
+        closed[:, 0] |= stop[n[:, 0], y[:, 0]]
+        return open_below(closed)
+
     def select_batch(self, states: States) -> Ints:
         """The level given, not eliminated, whose isotonic DLT rate is nearest the target."""
         rates = isotonic_rates(states.n, states.y, states.top, SELECTIONS[self.selection])
@@ -291,16 +298,14 @@ class BOIN(IntervalDesign):
         if self.backfill is None:
             return super().decide_records_batch(records)
         n, y, filled = self._known(records)
-        move, eliminate, stop = _actions(self, _room(int(n.sum(axis=1).max(initial=0))))
-        out = eliminate[n, y]
-        out[:, 0] |= stop[n[:, 0], y[:, 0]]
-        top = np.where(out.any(axis=1), np.minimum(records.top, out.argmax(axis=1)), records.top)
+        move, _, _ = _actions(self, _room(int(n.sum(axis=1).max(initial=0))))
+        top = np.minimum(records.top, self.highest_open(n, y))
         wish = self.backfill.wish(n, y, filled, records.current, lambda a, b: move[a, b], self.ceiling)
         level = np.where(top == 0, STOP, np.minimum(wish, top))
         if self.enough is not None:
             here = np.take_along_axis(n, (records.current - 1)[:, None], axis=1)[:, 0]
             level = np.where((level == records.current) & (here >= self.enough), STOP, level)
-        pending = records.pending(self.window)
+        pending = records.pending(self.span)
         if records.backfilled is not None:
             pending = pending & ~records.backfilled
         waiting = pending.any(axis=1)
@@ -321,7 +326,7 @@ class BOIN(IntervalDesign):
     def _known(self, records: Records) -> tuple[Ints, Ints, Bools]:
         """Patients with a known outcome and DLTs by level, and the levels that were backfilled."""
         enrolled = records.level > 0
-        known = enrolled & (records.dlt | (records.follow_up >= self.window))
+        known = enrolled & (records.dlt | (records.follow_up >= self.span))
         filled = np.zeros((len(records.level), records.levels), dtype=np.int64)
         if records.backfilled is not None:
             filled = records.count(enrolled & records.backfilled)
@@ -367,7 +372,7 @@ def boin(
     bound_mtd: bool = False,
     stay_at_one_of_three: bool = False,
     backfill: Backfill | None = None,
-    window: float = 1.0,
+    window: float | None = None,
 ) -> BOIN:
     """The BOIN design (Liu & Yuan 2015; Yuan et al., Clin Cancer Res 2016, 22:4291, doi 10.1158/1078-0432.CCR-16-0592).
 
@@ -385,7 +390,7 @@ def boin(
         Whether one DLT in three patients means to stay.
     backfill : Backfill, optional
         Rules for patients who arrive while the escalation waits.
-    window : float
+    window : float, optional
         DLT window, in the unit of the follow-up times; looked at in calendar time only.
 
     Returns

@@ -21,14 +21,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..errors import DomainError
 from ._checks import choice, whole
 from .continual import PRIOR_SD, CRMDesign
-from .designs import STOP, WAIT, Design, Floats, Ints, Records, States
+from .designs import STOP, WAIT, Design, Floats, Ints, Records, States, open_below
 from .interval import BOIN
 from .tables import DecisionTable, RuleTable, table_from_actions
 
@@ -115,13 +115,24 @@ class TITEBOIN(BOIN):
         """Move by the estimated rate; de-escalate at once where y/n asks for it; else wait while too many are pending."""
         enrolled = records.level > 0
         here = enrolled & (records.level == records.current[:, None])
-        waiting = here & records.pending(self.window)
-        part = here & ~records.dlt & (records.follow_up < self.window)  # pending, or gone before the end
+        waiting = here & records.pending(self.span)
+        part = here & ~records.dlt & (records.follow_up < self.span)  # pending, or gone before the end
         n, y, c = here.sum(axis=1), (here & records.dlt).sum(axis=1), part.sum(axis=1)
-        share = np.clip(records.follow_up / self.window, 0.0, 1.0)
+        share = np.clip(records.follow_up / self.span, 0.0, 1.0)
         shortest = np.where(waiting, share, 1.0).min(axis=1, initial=1.0)
         total = np.where(part, share, 0.0).sum(axis=1)
-        return self.decide_pending(n, y, c, total, waiting.sum(axis=1), records.current, records.top, shortest)
+        top = self._still_open(records)
+        return self.decide_pending(n, y, c, total, waiting.sum(axis=1), records.current, top, shortest)
+
+    def select_records_batch(self, records: Records) -> Ints:
+        """The recommended level; a level that late DLTs have closed is none."""
+        return super().select_records_batch(replace(records, top=self._still_open(records)))
+
+    def _still_open(self, records: Records) -> Ints:
+        """Highest level not eliminated by what is known of any level: a DLT may come after the trial has moved on."""
+        enrolled = records.level > 0
+        n, y = records.count(enrolled), records.count(enrolled & records.dlt)
+        return np.minimum(records.top, self.highest_open(n, y))
 
     def decide_pending(
         self, n: Ints, y: Ints, partial: Ints, follow_up: Floats, pending: Ints, current: Ints, top: Ints,
@@ -159,7 +170,9 @@ class TITEBOIN(BOIN):
         if self.enough is not None:
             level = np.where((level == current) & (n >= self.enough), STOP, level)
         early = (pending > 0) & ((n - partial < self.known_from) | (np.asarray(shortest) < self.followed_from))
-        wait = ~surely & ~out & ((pending > self.suspend_above * n) | ((level > current) & early))
+        wait = (
+            ~surely & ~out & (current <= highest) & ((pending > self.suspend_above * n) | ((level > current) & early))
+        )
         return np.where(highest == 0, STOP, np.where(wait, WAIT, level)), highest
 
     def pending_table(self, max_n: int | None = None) -> RuleTable:
@@ -229,8 +242,9 @@ class TITEBOIN(BOIN):
             else "y divided by the effective sample size n - c + S"
         )
         return (
-            "Accrual does not wait for complete follow-up; for elimination pending patients count as without a DLT. When a cohort is to be treated, the current level has n patients, y with "
-            f"a DLT, c without one and not yet followed for the whole window of {self.window:g}; S is the sum of the times those c "
+            "Accrual does not wait for complete follow-up; for elimination pending patients count as without a DLT, and a level is "
+            "eliminated too when its DLTs come after the trial has moved on. When a cohort is to be treated, the current level "
+            f"has n patients, y with a DLT, c without one and not yet followed for the whole window{_of(self.window)}; S is the sum of the times those c "
             f"patients have been followed, each divided by the window. The DLT rate is estimated as follows: {how}. "
             f"Escalate one level when it is at most {low:.4f}, de-escalate one level when it is at least {high:.4f}, otherwise "
             f"stay. When y/n alone is at least {high:.4f}, de-escalate whatever is pending. Otherwise accrual is suspended "
@@ -379,13 +393,17 @@ class RollingSix(Design):
     def decide_records_batch(self, records: Records) -> tuple[Ints, Ints]:
         """The rule in calendar time; patients lost without a DLT are not counted and are replaced."""
         lost = np.zeros_like(records.dlt) if records.gone is None else records.gone & ~records.dlt
-        counted = (records.level > 0) & ~(lost & (records.follow_up < self.window))
+        counted = (records.level > 0) & ~(lost & (records.follow_up < self.span))
         here = counted & (records.level == records.current[:, None])
-        known = here & (records.dlt | (records.follow_up >= self.window))
+        known = here & (records.dlt | (records.follow_up >= self.span))
         return self.decide_counts(
             here.sum(axis=1), (here & records.dlt).sum(axis=1), known.sum(axis=1), records.current, records.top,
             _below(records.count(counted), records.current),
         )  # fmt: skip
+
+    def highest_open(self, n: Ints, y: Ints) -> Ints:
+        """Highest level below the first with two DLTs."""
+        return open_below(y >= 2)
 
     def select_batch(self, states: States) -> Ints:
         """The highest open level with at most one DLT."""
@@ -412,9 +430,14 @@ class RollingSix(Design):
             "DLT among at least three patients who all have a known outcome, or among five known of six, the next patient goes one "
             "level up. With one DLT the level is filled to six, and escalation needs all six known. When six are treated and none "
             "of this is reached, accrual waits. At the highest open level six patients are treated before the trial ends. "
-            f"A patient lost before the end of the window of {self.window:g} without a DLT is replaced.{at_most}\n\n"
+            f"A patient lost before the end of the window{_of(self.window)} without a DLT is replaced.{at_most}\n\n"
             "The MTD is the highest level given that was not closed; there is none when level 1 is closed."
         )
+
+
+def _of(window: float | None) -> str:
+    """The length of a window in words, where one was set."""
+    return "" if window is None else f" of {window:g}"
 
 
 def _below(n: Ints, current: Ints) -> Ints:
@@ -423,13 +446,13 @@ def _below(n: Ints, current: Ints) -> Ints:
     return np.asarray(np.take_along_axis(padded, (current - 1)[:, None], axis=1)[:, 0])
 
 
-def rolling_six(window: float = 1.0, *, start: int = 1) -> RollingSix:
+def rolling_six(window: float | None = None, *, start: int = 1) -> RollingSix:
     """The rolling six design (Skolnik, Barrett, Jayaraman, Patel & Adamson, J Clin Oncol 2008, 26:190).
 
     Parameters
     ----------
-    window : float
-        DLT window, in the unit of the follow-up times.
+    window : float, optional
+        DLT window, in the unit of the follow-up times; without it they are in windows.
     start : int
         Level of the first patient.
 

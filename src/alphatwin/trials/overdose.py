@@ -258,6 +258,7 @@ class BLRMDesign(Design):
     enough: int | None = None
 
     name = "BLRM"
+    exact_rows = 30_000  # each state is a sum over two parameters: some ten seconds
 
     def __post_init__(self) -> None:
         super().__post_init__()

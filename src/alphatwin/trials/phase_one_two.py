@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import DomainError
 from ._checks import between, whole
-from .designs import STOP, WAIT, Bools, Design, Floats, Ints, Records, States
+from .designs import STOP, WAIT, Bools, Design, Floats, Ints, Records, States, open_below
 from .interval import boin_boundaries, exceedance
 from .isotonic import isotonic_rates, select_nearest
 from .tables import RuleTable
@@ -68,6 +68,10 @@ class TwoOutcomeDesign(Design):
         if states.responses is None:
             raise DomainError(f"{self.name} decides on toxicity and response: give responses by level.")
         return states.responses
+
+    def highest_open(self, n: Ints, y: Ints) -> Ints:
+        """Highest level below the first that its own DLTs eliminate."""
+        return open_below((n >= 3) & (exceedance(n, y, self.target) > self.eliminate_above))
 
     def highest(self, states: States) -> Ints:
         """Highest level not eliminated, after the current level's data."""

@@ -183,10 +183,11 @@ def _data(rows: Sequence[Mapping[str, Any]], design: Design, levels: int | None)
         died.append(_yes(row, "died", line, 0.0) and not dlt[-1])
         filler.append(_yes(row, "backfilled", line, 0.0))
         response.append(answers and _yes(row, "response", line))
-        follow.append(_number(row, "follow_up_weeks", line, default=design.window))
+        time = _number(row, "follow_up_weeks", line, default=design.span)
+        if time < 0.0:
+            raise CaseError(f"Row {line}: follow_up_weeks is {time:g}; it must be zero or more.")
+        follow.append(time if design.window is not None else max(time, 1.0))  # without a window everybody is complete
         enrolled.append(_number(row, "enrolled_week", line) if timed else 0.0)
-        if follow[-1] < 0.0:
-            raise CaseError(f"Row {line}: follow_up_weeks is {follow[-1]:g}; it must be zero or more.")
         if timed and len(enrolled) > 1 and enrolled[-1] < enrolled[-2]:
             raise CaseError(
                 f"Row {line}: enrolled_week is {enrolled[-1]:g}, before the patient above ({enrolled[-2]:g})."
@@ -195,7 +196,7 @@ def _data(rows: Sequence[Mapping[str, Any]], design: Design, levels: int | None)
         raise CaseError(f"Row 2: the first patient got level {level[0]}; this design starts at level {design.start}.")
     return _Data(
         np.array(level, dtype=np.int64), np.array(dlt), np.array(evaluable), np.array(response) if answers else None,
-        np.array(follow), np.array(enrolled) if timed else None, design.window, np.array(died), np.array(filler),
+        np.array(follow), np.array(enrolled) if timed else None, design.span, np.array(died), np.array(filler),
         _number(rows[0], "stopped_week", 2, default=math.nan) if timed else None,
     ), max(levels or 0, design.levels or 0, max(level))  # fmt: skip
 
@@ -209,7 +210,7 @@ def replay_rows(
     Parameters
     ----------
     design : Design
-        Its window in weeks.
+        Its window in weeks; without one everybody counts as followed to the end.
     rows : sequence of mappings
         One per patient, in the order of enrolment; see `COLUMNS`.
     levels : int, optional
@@ -240,6 +241,8 @@ def replay_rows(
         raise CaseError("There is no patient to replay.")
     data, known = _data(rows, design, levels)
     backfills = getattr(design, "backfill", None) is not None
+    if design.window is None and data.enrolled is not None and (backfills or design.follows_pending):
+        raise CaseError(f"{design.name} decides in calendar time: give its design a window (window_weeks).")
     if data.backfilled.any() and not backfills:
         raise CaseError(
             f"Row {int(data.backfilled.argmax()) + 2}: backfilled, but this {design.name} has no backfill rule."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import DomainError
-from .designs import STOP, Design, Ints, States
+from .designs import STOP, Design, Ints, States, open_below
 from .tables import DecisionTable, table_from_actions
 
 __all__ = ["ThreePlusThree", "three_plus_three"]
@@ -52,6 +52,10 @@ class ThreePlusThree(Design):
         else:
             level = np.where(clear & ~up, STOP, level)
         return np.where(up, np.minimum(at + 1, levels), level), top
+
+    def highest_open(self, n: Ints, y: Ints) -> Ints:
+        """Highest level below the first with two DLTs."""
+        return open_below(y >= 2)
 
     def select_batch(self, states: States) -> Ints:
         """The highest level given that was not ended by two DLTs (with six patients, where they are to be confirmed)."""

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ._operating import OperatingCharacteristics, operating_characteristics, virtual_trials
 from .calendar import Calendar, VirtualTrials
 from .designs import Design
-from .operating_characteristics import OperatingCharacteristics, operating_characteristics, virtual_trials
+from .late import TITEBOIN
 from .protection_trial import ProtectionTrial
 from .spec import TrialSpec
-from .tables import DecisionTable
+from .tables import DecisionTable, RuleTable
 from .truth import Truth
 
 __all__ = ["TrialResult", "patient_rows", "run_trial"]
@@ -34,7 +35,7 @@ class TrialResult:
     examples : dict by (design, truth)
         A few virtual trials, every patient in them.
     tables : dict by design
-        Decision tables of the designs that have one.
+        Decision tables of the designs that have one; of TITE-BOIN the one with pending patients, up to four cohorts.
     protection : ProtectionTrial or None
     """
 
@@ -43,17 +44,24 @@ class TrialResult:
     truths: dict[str, Truth]
     found: dict[tuple[str, str], OperatingCharacteristics]
     examples: dict[tuple[str, str], VirtualTrials]
-    tables: dict[str, DecisionTable]
+    tables: dict[str, DecisionTable | RuleTable]
     protection: ProtectionTrial | None
     protection_simulated: tuple[float, float] | None = None
 
     def texts(self) -> dict[str, str]:
         """The rule of each design in words, as a protocol needs it."""
         levels = max((t.doses for t in self.truths.values()), default=0)
-        made = {name: design.protocol_text(levels) for name, design in self.designs.items()}
+        made = {
+            name: f"{design.protocol_text(levels)}\n\n{_conduct(self.spec, design, self._windows(name))}"
+            for name, design in self.designs.items()
+        }
         if self.protection is not None and self.spec.protection is not None:
             made["protection"] = self.protection.protocol_text(self.spec.protection.power)
         return made
+
+    def _windows(self, design: str) -> dict[str, float]:
+        """Weeks within which a toxicity counted, by truth."""
+        return {truth: oc.window_weeks for (name, truth), oc in self.found.items() if name == design}
 
     def estimands(self) -> list[dict[str, Any]]:
         """One row per truth, estimand and level: a tidy table."""
@@ -97,6 +105,45 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def _conduct(spec: TrialSpec, design: Design, windows: dict[str, float]) -> str:
+    """Window, follow-up, losses and deaths in words: what the rule's own text leaves to the trial file."""
+    lengths = {weeks for weeks in windows.values() if math.isfinite(weeks)}
+    if design.window is None and len(lengths) != 1:
+        window = "No DLT window was set; the design was judged with those of the truths: " + ", ".join(
+            f"{weeks:g} weeks under {name}" for name, weeks in windows.items()
+        )
+        window += "."
+    else:
+        weeks = lengths.pop() if design.window is None else design.window
+        window = (
+            f"Times are in weeks. A toxicity is a DLT when it comes within {weeks:g} weeks of the first administration."
+        )
+    backfill = getattr(design, "backfill", None) is not None
+    if design.follows_pending:
+        waits = "Each cohort is decided when its first patient arrives."
+        if design.name != "rolling six":
+            waits += " A patient lost early stays in the data with the follow-up there was."
+    else:
+        waits = (
+            "The next cohort is treated when every patient of the last one has been followed to the end of the window or has had "
+            "a DLT. A patient lost before that without a DLT is not counted and is replaced."
+            + (" Patients who arrive meanwhile are backfilled or turned away." if backfill else "")
+        )
+    if spec.calendar is None:
+        return f"{window} {waits}"
+    read = (
+        f" What happens is known {spec.calendar.read_delay_weeks:g} week{'s' * (spec.calendar.read_delay_weeks != 1)} later."
+        if spec.calendar.read_delay_weeks
+        else ""
+    )
+    death = (
+        " A patient who dies within the window without a DLT counts as followed to its end without one."
+        if spec.calendar.death == "complete"
+        else " A patient who dies within the window without a DLT counts as lost."
+    )
+    return f"{window} {waits}{read}{death}"
+
+
 def run_trial(
     spec: TrialSpec, folder: str | pathlib.Path = ".", progress: Callable[[str], None] = lambda stage: None
 ) -> TrialResult:
@@ -128,10 +175,14 @@ def run_trial(
             found[key] = _found(design, truth, calendar, s.exact, s.trials, s.seed)
             if s.examples:
                 examples[key] = virtual_trials(design, truth, s.examples, seed=s.seed, calendar=calendar or Calendar())
-    tables = {}
+    tables: dict[str, DecisionTable | RuleTable] = {}
     for name, design in designs.items():
         if hasattr(design, "table") and not design.follows_pending:
             tables[name] = design.table(design.max_patients(max(t.doses for t in truths.values())))
+        elif isinstance(
+            design, TITEBOIN
+        ):  # a row for every number of patients, DLTs and pending: four cohorts are enough to read
+            tables[name] = design.pending_table(design.cohort_size * min(design.cohorts, 4))
     protection, simulated = None, None
     if spec.protection is not None:
         progress("protection trial")

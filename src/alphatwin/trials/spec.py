@@ -356,6 +356,12 @@ class TrialSpec(_Part):
             raise CaseError(f"There is no design {name!r}. {suggestion(name, names)}Designs: {', '.join(names)}.")
         return name, make_design(self.designs[name])
 
+    def recorded_design(self, name: str | None = None) -> Design:
+        """A design as recorded data meet it: without a window of its own it has the truths', where they have one in common."""
+        made = self.design(name)[1]
+        weeks = {truth.window_weeks or 6.0 for truth in self.truths.values()}
+        return dataclasses.replace(made, window=weeks.pop()) if made.window is None and len(weeks) == 1 else made
+
     @property
     def levels(self) -> int | None:
         """Number of dose levels, as the first truth has it."""
@@ -433,6 +439,9 @@ def load_trial(path: str | pathlib.Path, *, check_truths: bool = True) -> TrialS
             if design.levels not in (None, n):
                 text = f"designs.{name}: made for {design.levels} levels; truth {truth_name} has {n}."
                 raise CaseError(located(path, text))
+            if design.start > n:
+                text = f"designs.{name}: the trial starts at level {design.start}; truth {truth_name} has {n} levels."
+                raise CaseError(located(path, text))
     return found
 
 
@@ -475,7 +484,10 @@ def _arguments(given: Mapping[str, Any]) -> tuple[str, Any, dict[str, Any]]:
     if kind is None:
         raise DomainError(f"kind is missing. It may be {', '.join(KINDS)}.")
     if kind not in KINDS:
-        told = f"there is no kind of design {kind!r}. {suggestion(str(kind), KINDS)}Kinds: {', '.join(KINDS)}."
+        hint = suggestion(str(kind), KINDS)
+        if kind in ("simon", "bop2", "predictive", "predictive_design", "two_doses", "admissible"):
+            hint = "Phase II designs have commands of their own (`alphatwin trial --help`). "
+        told = f"there is no kind of design {kind!r}. {hint}Kinds: {', '.join(KINDS)}."
         raise _KeyFault("kind", told)
     factory = _factory(str(kind))
     allowed = [p for p in inspect.signature(factory).parameters if p != "window"]
@@ -535,7 +547,12 @@ def make_design(given: Mapping[str, Any]) -> Design:
     except AlphatwinError:
         raise
     except TypeError as error:
-        raise DomainError(f"{kind}: {_said(error)}.") from None
+        required = [
+            n for n, p in inspect.signature(factory).parameters.items() if p.default is p.empty and n != "window"
+        ]
+        lacking = [name for name in required if name not in arguments]
+        told = f"{kind} needs {' and '.join(lacking)}." if lacking else f"{kind}: {_said(error)}."
+        raise DomainError(told) from None
     if weeks is not None:
         made = dataclasses.replace(made, window=float(weeks))
     assert isinstance(made, Design)

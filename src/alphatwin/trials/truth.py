@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -162,6 +162,21 @@ def _probability(name: str, value: float, *, below_one: bool = False) -> None:
 def _positive(name: str, value: float, *, zero: bool = False) -> None:
     if not math.isfinite(value) or value < 0.0 or (value == 0.0 and not zero):
         raise DomainError(f"{name} is {value:g}; it must be {'zero or more' if zero else 'above zero'}.")
+
+
+def _words(part: LateHazard | EgfrDecline) -> str:
+    """A late part of a course as a phrase with every number in it."""
+    if isinstance(part, LateHazard):
+        return (
+            f"probability {part.probability:g} by {part.by_months:g} months at {part.at_MBq:g} MBq; the cumulative hazard grows as "
+            f"activity^{part.power:g} and time^{part.shape:g}"
+        )
+    return "decline of eGFR (" + ", ".join(f"{f.name} {getattr(part, f.name):g}" for f in fields(part)) + ")"
+
+
+def _median(what: str, months: float) -> str:
+    """A median of an exponential time, or that the event does not happen."""
+    return f"exponential {what}, median {months:g} months" if math.isfinite(months) else f"{what} without end"
 
 
 def _labels(given: tuple[str, ...], n: int) -> tuple[str, ...]:
@@ -525,9 +540,25 @@ class CourseTruth:
         """What is assumed."""
         return (
             self.note,
-            f"acute: {self.acute} per cycle; cumulative: {self.cumulative}; late: {self.late}; secondary: {self.secondary}",
-            f"median survival {self.death_median_months:g} months, median time to progression "
-            f"{self.progression_median_months:g} months, exponential and independent of toxicity",
+            (f"{self.cycles} cycles every {self.interval_weeks:g} weeks" if self.cycles > 1 else "1 cycle")
+            + "; P(acute DLT) per cycle, by level: "
+            + ", ".join(f"{p:g}" for p in self.acute),
+            *(
+                f"cumulative toxicity: probability {part.probability:g} in a cycle that {part.at_MBq:g} MBq went before; the "
+                f"hazard grows as activity^{part.power:g}"
+                for part in (self.cumulative,)
+                if part is not None
+            ),
+            *(
+                f"{name} toxicity: {_words(part)}"
+                for name, part in (
+                    ("late renal", self.late),
+                    ("secondary (MDS, AML)", self.secondary),
+                )
+                if part is not None
+            ),
+            f"{_median('survival', self.death_median_months)}; {_median('time to progression', self.progression_median_months)}; "
+            "both independent of toxicity",
             "late toxicity counts from the last administration; a DLT, progression or death ends treatment",
         )
 

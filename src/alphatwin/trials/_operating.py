@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DomainError
+from ._checks import whole
 from ._exact import TooManyStates, exact_states
 from ._simulate import simulate_trials
 from .calendar import Calendar, VirtualTrials, calendar_trials
@@ -209,6 +210,8 @@ def operating_characteristics(
     >>> round(found.mean_total_patients, 6)
     16.147587
     """
+    if not isinstance(design, Design):
+        raise DomainError(f"The design was given as {type(design).__name__}; make one, e.g. boin(target=0.25).")
     known = _as_truth(truth, design, window_weeks)
     _fits(design, known)
     window = _window(design, known, window_weeks)
@@ -219,8 +222,8 @@ def operating_characteristics(
             return _exact(design, known, window, response)
         except TooManyStates:
             note = "too many states for an exact recursion; simulated"
-    if not 1 <= trials <= 10_000_000:
-        raise DomainError(f"trials is {trials!r}; give a whole number from 1 to 10000000.")
+    whole("trials", trials, 1, 10_000_000)
+    whole("seed", seed, 0)
     return _simulated(design, known, window, calendar, trials, seed, note)
 
 
@@ -244,7 +247,7 @@ def _as_truth(truth: Truth | Sequence[float], design: Design, window_weeks: floa
     known = as_truth(truth)
     if isinstance(truth, Truth) or not isinstance(known, Probabilities):
         return known
-    weeks = window_weeks if window_weeks is not None else design.window if design.window != 1.0 else known.window_weeks
+    weeks = window_weeks if window_weeks is not None else design.window or known.window_weeks
     return replace(known, window_weeks=weeks)
 
 
@@ -255,7 +258,7 @@ def _window(design: Design, truth: Truth, window_weeks: float | None) -> float:
             raise DomainError(f"window_weeks is {window_weeks:g}; it must be above zero.")
         return float(window_weeks)
     own = float(getattr(truth, "window_weeks", None) or math.inf)
-    return own if design.window == 1.0 else float(design.window)
+    return own if design.window is None else float(design.window)
 
 
 def _how(design: Design, calendar: Calendar | None, exact: bool) -> tuple[Calendar | None, str]:
@@ -294,8 +297,6 @@ def _pieces(trials: int, chunk: int) -> list[tuple[int, int]]:
 def _simulated(
     design: Design, truth: Truth, window: float, calendar: Calendar | None, trials: int, seed: int, note: str
 ) -> OperatingCharacteristics:
-    if seed < 0:
-        raise DomainError(f"seed is {seed}; give a whole number from 0.")
     levels = truth.doses
     chosen, patients, squares, dlt = (np.zeros(levels + 1, dtype=np.int64) for _ in range(4))
     totals = np.zeros(2, dtype=np.int64)
