@@ -19,6 +19,8 @@ LEAST = {
     "biology": 25,
     "cells": 60,
     "structures": 20,
+    "evidence": 12,
+    "trials": 35,
     "case": 4,
 }
 

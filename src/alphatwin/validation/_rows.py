@@ -22,6 +22,8 @@ GROUPS: Mapping[str, str] = MappingProxyType(
         "biology": "protraction, BED, EQD2, RBE, complication",
         "cells": "dose to cells, alphas through nuclei, damage",
         "structures": "tubules, glomeruli, marrow cavities, acini",
+        "evidence": "pooled proportions",
+        "trials": "dose finding and phase II",
         "case": "the example case, whole run",
     }
 )
