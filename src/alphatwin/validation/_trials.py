@@ -35,7 +35,8 @@ def boin_elimination(n: float) -> float:
     from ..trials import boin_table
 
     table = boin_table(0.25, 3, 30)
-    return float(table.eliminate_if[table.n.index(int(n))])
+    least = table.eliminate_if[table.n.index(int(n))]
+    return float("nan") if least is None else float(least)
 
 
 @functools.cache
