@@ -44,6 +44,7 @@ _HOME = {
     "cluster_dose": "dose.cells",
     "compare": "comparison",
     "decays": "physics",
+    "dose_point_kernel": "transport.monte_carlo",
     "dsb_yield": "biology.damage",
     "eqd2": "biology",
     "example_path": "case",
@@ -56,6 +57,7 @@ _HOME = {
     "nuclide": "physics",
     "oer": "biology.oxygen",
     "open_result": "report",
+    "organ_s_values": "transport.bodies",
     "run": "run",
     "run_cells": "run.cells",
     "schema": "case",
@@ -71,6 +73,8 @@ _HOME = {
     "structure_s_values": "transport.structures",
     "survival": "biology.cells",
     "validate": "validation",
+    "voxel_dose": "transport.voxel_dose",
+    "voxel_s_values": "transport.monte_carlo",
 }
 __all__ = sorted([*_HOME, "__version__"])
 
@@ -103,9 +107,12 @@ if TYPE_CHECKING:
     from .run import run
     from .run.cells import run_cells
     from .transport import SValues, absorbed_fraction, self_s_values
+    from .transport.bodies import organ_s_values
     from .transport.cells import CellShape, cell_s_values, shaped_cell_s_values
     from .transport.hits import SpecificEnergy, specific_energy
+    from .transport.monte_carlo import dose_point_kernel, voxel_s_values
     from .transport.structures import structure_dose, structure_hits, structure_s_values
+    from .transport.voxel_dose import voxel_dose
     from .validation import validate
 
 
