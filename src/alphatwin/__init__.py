@@ -56,6 +56,7 @@ _HOME = {
     "crm": "trials.continual",
     "crm_design": "trials.continual",
     "decays": "physics",
+    "dose_point_kernel": "transport.monte_carlo",
     "dsb_yield": "biology.damage",
     "eqd2": "biology",
     "evidence": "evidence",
@@ -71,6 +72,7 @@ _HOME = {
     "oer": "biology.oxygen",
     "open_result": "report",
     "operating_characteristics": "trials",
+    "organ_s_values": "transport.bodies",
     "pool": "evidence.pool",
     "pool_estimates": "evidence.pool",
     "protection_trial": "trials.protection_trial",
@@ -95,6 +97,8 @@ _HOME = {
     "tite_crm": "trials.late",
     "validate": "validation",
     "virtual_trials": "trials",
+    "voxel_dose": "transport.voxel_dose",
+    "voxel_s_values": "transport.monte_carlo",
 }
 __all__ = sorted([*_HOME, "__version__"])
 
@@ -131,9 +135,12 @@ if TYPE_CHECKING:
     from .run import run
     from .run.cells import run_cells
     from .transport import SValues, absorbed_fraction, self_s_values
+    from .transport.bodies import organ_s_values
     from .transport.cells import CellShape, cell_s_values, shaped_cell_s_values
     from .transport.hits import SpecificEnergy, specific_energy
+    from .transport.monte_carlo import dose_point_kernel, voxel_s_values
     from .transport.structures import structure_dose, structure_hits, structure_s_values
+    from .transport.voxel_dose import voxel_dose
     from .trials import operating_characteristics, virtual_trials
     from .trials.calendar import Calendar
     from .trials.continual import crm, crm_design

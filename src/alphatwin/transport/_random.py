@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .._jit import njit
 
-__all__ = ["uniforms"]
+__all__ = ["block", "uniforms"]
 
 _MASK = 0xFFFFFFFF
 
@@ -37,17 +37,21 @@ def uniforms(seed, stream, history, draw):  # type: ignore[no-untyped-def]
     k0 = seed & _MASK
     k1 = stream & _MASK
     for _ in range(10):
-        # 32 x 32 -> 64 bit products, built from 16-bit halves so that signed 64-bit integers never overflow
-        lo0 = 0xD2511F53 * (c0 & 0xFFFF)
-        hi0 = 0xD2511F53 * (c0 >> 16)
-        lo1 = 0xCD9E8D57 * (c2 & 0xFFFF)
-        hi1 = 0xCD9E8D57 * (c2 >> 16)
-        p0 = (hi0 & 0xFFFF) * 65536 + lo0
-        p1 = (hi1 & 0xFFFF) * 65536 + lo1
-        h0 = (hi0 >> 16) + (p0 >> 32)
-        h1 = (hi1 >> 16) + (p1 >> 32)
-        c0, c1, c2, c3 = (h1 ^ c1 ^ k0) & _MASK, p1 & _MASK, (h0 ^ c3 ^ k1) & _MASK, p0 & _MASK
+        # 32 x 32 -> 64 bit products; a signed 64-bit integer wraps round but keeps all 64 bits, the mask drops the sign
+        p0 = 0xD2511F53 * c0
+        p1 = 0xCD9E8D57 * c2
+        h0 = (p0 >> 32) & _MASK
+        h1 = (p1 >> 32) & _MASK
+        c0, c1, c2, c3 = h1 ^ c1 ^ k0, p1 & _MASK, h0 ^ c3 ^ k1, p0 & _MASK
         k0 = (k0 + 0x9E3779B9) & _MASK
         k1 = (k1 + 0xBB67AE85) & _MASK
     scale = 1.0 / 4294967296.0
     return (c0 + 0.5) * scale, (c1 + 0.5) * scale, (c2 + 0.5) * scale, (c3 + 0.5) * scale
+
+
+@njit(cache=True, inline="always")
+def block(key):  # type: ignore[no-untyped-def]
+    """The next four uniforms of a history; ``key`` (int64) holds seed, stream, history, and the draw, which it counts up."""
+    draw = key[3]
+    key[3] = draw + 1
+    return uniforms(int(key[0]), int(key[1]), int(key[2]), int(draw))
