@@ -92,6 +92,7 @@ def close(ours, theirs, tolerance, where):
         assert value == pytest.approx(want, rel=tolerance, abs=tolerance), (where, key)
 
 
+@pytest.mark.slow
 def test_nine_estimators_five_transforms_four_tests(tmp_path):
     needs("metafor")
     sets, found = data_sets(), metafor(tmp_path, "uni")
