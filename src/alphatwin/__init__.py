@@ -23,6 +23,7 @@ _HOME = {
     "Comparison": "comparison",
     "Decays": "kinetics",
     "Dose": "dose",
+    "DoseCourse": "biology.delivery",
     "Draws": "draws",
     "Effect": "biology",
     "Kinetics": "kinetics",
@@ -39,6 +40,7 @@ _HOME = {
     "agent": "catalog",
     "anatomy": "catalog",
     "bed": "biology",
+    "blood_course": "biology.marrow",
     "cell_s_values": "transport.cells",
     "cluster": "dose.cells",
     "cluster_dose": "dose.cells",
@@ -48,6 +50,7 @@ _HOME = {
     "eqd2": "biology",
     "example_path": "case",
     "fit_curve": "kinetics",
+    "kidney_course": "biology.kidney",
     "lea_catcheside": "biology",
     "load": "case",
     "load_cells": "case.cells",
@@ -56,6 +59,7 @@ _HOME = {
     "nuclide": "physics",
     "oer": "biology.oxygen",
     "open_result": "report",
+    "pbpk": "kinetics.pbpk",
     "run": "run",
     "run_cells": "run.cells",
     "schema": "case",
@@ -70,6 +74,7 @@ _HOME = {
     "structure_hits": "transport.structures",
     "structure_s_values": "transport.structures",
     "survival": "biology.cells",
+    "tumour_course": "biology.tumour",
     "validate": "validation",
 }
 __all__ = sorted([*_HOME, "__version__"])
@@ -78,8 +83,12 @@ if TYPE_CHECKING:
     from .biology import Effect, bed, eqd2, lea_catcheside
     from .biology.cells import survival
     from .biology.damage import dsb_yield, ssb_yield
+    from .biology.delivery import DoseCourse
+    from .biology.kidney import kidney_course
+    from .biology.marrow import blood_course
     from .biology.models import LinearQuadratic
     from .biology.oxygen import oer
+    from .biology.tumour import tumour_course
     from .case import Case, example_path, load, schema
     from .case.cells import load_cells
     from .catalog import agent, anatomy, source, structure
@@ -98,6 +107,7 @@ if TYPE_CHECKING:
     from .draws import Draws
     from .errors import AlphatwinError
     from .kinetics import Decays, Kinetics, fit_curve
+    from .kinetics.pbpk import pbpk
     from .physics import activities, decays, medium, nuclide
     from .report import Report, open_result
     from .run import run

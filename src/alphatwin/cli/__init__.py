@@ -349,6 +349,8 @@ _KINDS = (
     "cell-line",
     "parameters",
     "modifier",
+    "outcome",
+    "protector",
     "source",
 )
 _PLURALS = {
@@ -363,6 +365,8 @@ _PLURALS = {
     "structures": "structure",
     "cell-lines": "cell-line",
     "modifiers": "modifier",
+    "outcomes": "outcome",
+    "protectors": "protector",
     "sources": "source",
 }
 
