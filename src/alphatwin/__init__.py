@@ -26,6 +26,7 @@ _HOME = {
     "CourseTruth": "trials.truth",
     "Decays": "kinetics",
     "Dose": "dose",
+    "DoseCourse": "biology.delivery",
     "Draws": "draws",
     "Effect": "biology",
     "EgfrDecline": "trials.truth",
@@ -46,6 +47,7 @@ _HOME = {
     "agent": "catalog",
     "anatomy": "catalog",
     "bed": "biology",
+    "blood_course": "biology.marrow",
     "boin": "trials.interval",
     "boin_boundaries": "trials.interval",
     "boin_table": "trials.interval",
@@ -62,6 +64,7 @@ _HOME = {
     "evidence": "evidence",
     "example_path": "case",
     "fit_curve": "kinetics",
+    "kidney_course": "biology.kidney",
     "lea_catcheside": "biology",
     "load": "case",
     "load_cells": "case.cells",
@@ -73,6 +76,7 @@ _HOME = {
     "open_result": "report",
     "operating_characteristics": "trials",
     "organ_s_values": "transport.bodies",
+    "pbpk": "kinetics.pbpk",
     "pool": "evidence.pool",
     "pool_estimates": "evidence.pool",
     "protection_trial": "trials.protection_trial",
@@ -95,6 +99,7 @@ _HOME = {
     "three_plus_three": "trials.rules",
     "tite_boin": "trials.late",
     "tite_crm": "trials.late",
+    "tumour_course": "biology.tumour",
     "validate": "validation",
     "virtual_trials": "trials",
     "voxel_dose": "transport.voxel_dose",
@@ -107,8 +112,12 @@ if TYPE_CHECKING:
     from .biology.bystander import BystanderSignal
     from .biology.cells import survival
     from .biology.damage import dsb_yield, ssb_yield
+    from .biology.delivery import DoseCourse
+    from .biology.kidney import kidney_course
+    from .biology.marrow import blood_course
     from .biology.models import LinearQuadratic
     from .biology.oxygen import oer
+    from .biology.tumour import tumour_course
     from .case import Case, example_path, load, schema
     from .case.cells import load_cells
     from .catalog import agent, anatomy, source, structure
@@ -130,6 +139,7 @@ if TYPE_CHECKING:
     from .evidence import evidence
     from .evidence.pool import pool, pool_estimates
     from .kinetics import Decays, Kinetics, fit_curve
+    from .kinetics.pbpk import pbpk
     from .physics import activities, decays, medium, nuclide
     from .report import Report, open_result
     from .run import run

@@ -32,7 +32,7 @@ kinetics:
     kidneys: {activity_MBq: [100, 75, 25, 9], volume_mL: 300}
 options: {samples: 20}
 """
-KINDS = ["agent", "nuclide", "medium", "anatomy", "tissue", "element", "fate", "structure", "cell-line", "parameters", "modifier", "source"]  # fmt: skip
+KINDS = ["agent", "nuclide", "medium", "anatomy", "tissue", "element", "fate", "structure", "cell-line", "parameters", "modifier", "outcome", "protector", "source"]  # fmt: skip
 NAMES = [name for kind in catalog.KINDS for name in catalog.entries(kind)]
 SOURCES = sorted(catalog.sources())
 NUCLIDES = ["Ac-225", "Bi-213", "Pb-212", "Lu-177", "At-211", "Ra-223", "I-131", "Cf-252", *nuclide_names()[::60]]

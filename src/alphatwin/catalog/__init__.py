@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from ..errors import CatalogError, missing, suggestion
 from ._evidence import evidence_tables
+from ._outcome import Finding, OutcomeModel, OutcomeParameter, Protector
 from .bibliography import Source, sources
 from .model import (
     DENSEST_PACKING,
@@ -54,13 +55,17 @@ __all__ = [
     "DaughterFate",
     "DoseCoefficient",
     "Entry",
+    "Finding",
     "FreeElement",
     "Limit",
     "Medium",
     "Modifier",
     "NuclideOverride",
+    "OutcomeModel",
+    "OutcomeParameter",
     "ParameterSet",
     "Placement",
+    "Protector",
     "Quantity",
     "RetentionCurve",
     "Source",
@@ -79,8 +84,10 @@ __all__ = [
     "medium",
     "modifier",
     "nuclide_overrides",
+    "outcome_model",
     "parameters",
     "path",
+    "protector",
     "sha256",
     "source",
     "sources",
@@ -100,6 +107,8 @@ KINDS: dict[str, tuple[str, type[Entry]]] = {
     "cell-line": ("cell_lines", CellLine),
     "parameters": ("parameters", ParameterSet),
     "modifier": ("modifiers", Modifier),
+    "outcome": ("outcome", OutcomeModel),
+    "protector": ("protectors", Protector),
 }
 E = TypeVar("E", bound=Entry)
 
@@ -250,6 +259,18 @@ def parameters(name: str) -> ParameterSet:
 def modifier(name: str) -> Modifier:
     """What a drug or a repair deficiency does to the response of cells, e.g. ``"5-fu"``."""
     found: Modifier = _look_up("modifier", name)
+    return found
+
+
+def outcome_model(name: str) -> OutcomeModel:
+    """Parameters of an outcome model: ``"tumour-course"``, ``"kidney-course"``, ``"blood-course"``."""
+    found: OutcomeModel = _look_up("outcome", name)
+    return found
+
+
+def protector(name: str) -> Protector:
+    """A drug that spares tissue, with the findings for and against it, e.g. ``"a1m"``."""
+    found: Protector = _look_up("protector", name)
     return found
 
 

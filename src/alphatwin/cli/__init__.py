@@ -359,6 +359,8 @@ _KINDS = (
     "cell-line",
     "parameters",
     "modifier",
+    "outcome",
+    "protector",
     "source",
 )
 _PLURALS = {
@@ -373,6 +375,8 @@ _PLURALS = {
     "structures": "structure",
     "cell-lines": "cell-line",
     "modifiers": "modifier",
+    "outcomes": "outcome",
+    "protectors": "protector",
     "sources": "source",
 }
 
