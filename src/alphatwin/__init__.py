@@ -33,8 +33,12 @@ _HOME = {
     "Lognormal": "dose.cells",
     "ReceptorHistogram": "dose.cells",
     "Report": "report",
+    "ResponseModifier": "biology.modifiers",
     "SValues": "transport",
+    "SingleHit": "biology.models",
     "SpecificEnergy": "transport.hits",
+    "Table": "dose.cells",
+    "Uniform": "dose.cells",
     "absorbed_dose": "dose",
     "absorbed_fraction": "transport",
     "activities": "physics",
@@ -81,7 +85,8 @@ if TYPE_CHECKING:
     from .biology.bystander import BystanderSignal
     from .biology.cells import survival
     from .biology.damage import dsb_yield, ssb_yield
-    from .biology.models import LinearQuadratic
+    from .biology.models import LinearQuadratic, SingleHit
+    from .biology.modifiers import ResponseModifier
     from .biology.oxygen import oer
     from .case import Case, example_path, load, schema
     from .case.cells import load_cells
@@ -94,6 +99,8 @@ if TYPE_CHECKING:
         Labelled,
         Lognormal,
         ReceptorHistogram,
+        Table,
+        Uniform,
         cluster,
         cluster_dose,
         monolayer,
