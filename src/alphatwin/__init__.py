@@ -39,8 +39,12 @@ _HOME = {
     "Probabilities": "trials.truth",
     "ReceptorHistogram": "dose.cells",
     "Report": "report",
+    "ResponseModifier": "biology.modifiers",
     "SValues": "transport",
+    "SingleHit": "biology.models",
     "SpecificEnergy": "transport.hits",
+    "Table": "dose.cells",
+    "Uniform": "dose.cells",
     "absorbed_dose": "dose",
     "absorbed_fraction": "transport",
     "activities": "physics",
@@ -115,7 +119,8 @@ if TYPE_CHECKING:
     from .biology.delivery import DoseCourse
     from .biology.kidney import kidney_course
     from .biology.marrow import blood_course
-    from .biology.models import LinearQuadratic
+    from .biology.models import LinearQuadratic, SingleHit
+    from .biology.modifiers import ResponseModifier
     from .biology.oxygen import oer
     from .biology.tumour import tumour_course
     from .case import Case, example_path, load, schema
@@ -129,6 +134,8 @@ if TYPE_CHECKING:
         Labelled,
         Lognormal,
         ReceptorHistogram,
+        Table,
+        Uniform,
         cluster,
         cluster_dose,
         monolayer,

@@ -12,8 +12,11 @@ import hashlib
 import os
 import pathlib
 import tempfile
+import types
+from collections.abc import Callable
+from typing import Any
 
-__all__ = ["njit", "prange", "source_sha256"]
+__all__ = ["njit", "prange", "source_sha256", "two_ways"]
 
 
 @functools.cache
@@ -44,3 +47,21 @@ if "alphatwin" not in str(numba.config.CACHE_DIR) and not numba.config.CACHE_DIR
 
 njit = numba.njit
 prange = numba.prange
+
+
+def two_ways(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel with ``prange``, compiled with threads and without; its first argument says whether threads are worth it.
+
+    Waking a team of threads and waiting for its last member costs 10 ms and more where other programs keep the cores
+    busy: work of a millisecond is done sooner by one thread. The numbers are the same.
+    """
+    code, name = kernel.__code__, f"{kernel.__name__}_in_turn"
+    alone = types.FunctionType(code, kernel.__globals__, name, kernel.__defaults__, kernel.__closure__)
+    alone.__qualname__, alone.__module__ = name, kernel.__module__  # the name keeps the two apart in Numba's disk cache
+    in_turn, side_by_side = njit(cache=True)(alone), njit(cache=True, parallel=True)(kernel)
+
+    @functools.wraps(kernel)
+    def run(threads: bool, *arguments: Any) -> Any:
+        return (side_by_side if threads else in_turn)(*arguments)
+
+    return run

@@ -183,6 +183,11 @@ def test_show_forgives_capitals(alphatwin, name):
     assert json.loads(alphatwin("show", name, "--json").out)["id"].casefold() == name.casefold()
 
 
+@pytest.mark.parametrize("name", ["Ac225", "225ac", "Ac 225"])
+def test_show_takes_other_spellings_of_a_nuclide(alphatwin, name):
+    assert alphatwin("show", name, "--json").out == alphatwin("show", "Ac-225", "--json").out
+
+
 def test_cite_repeats_the_notice_and_the_sources_of_a_result(alphatwin, case, tmp_path):
     assert NOTICE.strip() in alphatwin("cite").out
     assert alphatwin("run", case, "-o", tmp_path, "--samples", 2, "-q").code == 0
@@ -194,6 +199,17 @@ def test_cite_repeats_the_notice_and_the_sources_of_a_result(alphatwin, case, tm
     plain = json.loads(alphatwin("cite", tmp_path / "a-patient", "--json").out)
     assert list(plain["sources"]) == keys
     assert plain["notice"] == NOTICE
+
+
+def test_schema_of_a_case_of_cells(alphatwin):
+    said = alphatwin("schema", "cells")
+    assert (said.code, said.err) == (0, "")
+    made = json.loads(said.out)
+    assert made == schema("cells")
+    assert made["required"] == ["case", "cluster", "source", "response"]
+    wrong = alphatwin("schema", "cell")
+    assert wrong.code == 2
+    assert "Did you mean cells" in wrong.err
 
 
 def test_schema_is_json_and_names_every_key(alphatwin):
@@ -263,7 +279,7 @@ def test_version_is_quick_because_it_loads_nothing(alphatwin):
         (["list", "agent", "more"], ["more"]),
         (["show"], ["name"]),
         (["show", "ac225-dotatat"], ["Did you mean ac225-dotatate"]),
-        (["show", "Ac225"], ["Did you mean Ac-225"]),
+        (["show", "Ac2255"], ["Did you mean Ac-225"]),
         (["show", "kratochwil2018"], ["Did you mean kratochwil"]),
         (["show", "zzzzzzzz"], ["zzzzzzzz", "alphatwin list"]),
         (["cite", "nowhere"], ["nowhere", "alphatwin run"]),

@@ -50,8 +50,9 @@ def test_the_command_itself_with_two_nuclides(alphatwin):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("Ac225",), "Did you mean Ac-225"),
+        (("Ac2255",), "Did you mean Ac-225"),
         (("Ac-225", "Ac-225"), "named twice"),
+        (("Ac-225", "225Ac"), "named twice"),
         (("Ac-225", "--dose", "2 Sv"), "sievert"),
         (("Ac-225", "--dose", "2"), "no unit"),
         (("Ac-225", "--decays", "-3"), "above 0"),

@@ -110,7 +110,7 @@ def test_a_daughter_between_the_cells_takes_its_progeny_along():
 
 # --- bystander -------------------------------------------------------------------------------------------------------
 
-SIGNAL = BystanderSignal(reach_um=50.0, half_effect_per_um=2e-3, largest_effect=0.4)
+SIGNAL = BystanderSignal(reach_um=50.0, characteristic_concentration_per_um=2e-3, largest_effect=0.4)
 
 
 def test_the_signal_of_two_cells_by_hand():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,10 +42,21 @@ from alphatwin.biology.models import (
     tumour_control,
 )
 from alphatwin.biology.modifiers import modifier_of
-from alphatwin.biology.oxygen import OsmkOER, ScifoniOER, SpheroidOxygen, WenzlWilkensOER, domain_energies
+from alphatwin.biology.oxygen import (
+    OsmkOER,
+    ScifoniOER,
+    SpheroidOxygen,
+    WenzlWilkensOER,
+    domain_energies,
+    line_response,
+)
+from alphatwin.dose.cells import Table, alpha_lineal_energy_keV_per_um, cluster
+from alphatwin.errors import DomainError
 from alphatwin.physics.matter import medium
 from alphatwin.transport.hits import specific_energy
+from alphatwin.units import JOULE_PER_MEV
 from oracle import damage as oracle
+from oracle.clusters import specific_energies
 
 # --- breaks -----------------------------------------------------------------------------------------------------------
 
@@ -365,7 +377,7 @@ def test_oxygen_in_a_spheroid_solves_the_diffusion_equation(radius):
 
 
 def test_bystander_sum_over_a_lattice_equals_the_direct_sum():
-    signal = BystanderSignal(reach_um=30.0, half_effect_per_um=1e-3, largest_effect=0.4)
+    signal = BystanderSignal(reach_um=30.0, characteristic_concentration_per_um=1e-3, largest_effect=0.4)
     strength = np.random.default_rng(1).random((5, 6, 7))
     places = np.argwhere(np.ones(strength.shape)) * 12.0
     direct = signal.concentration(places, strength.ravel())
@@ -373,7 +385,9 @@ def test_bystander_sum_over_a_lattice_equals_the_direct_sum():
 
 
 def test_bystander_signal_solves_the_diffusion_equation_and_conserves_its_source():
-    signal = BystanderSignal(reach_um=50.0, half_effect_per_um=1.0, largest_effect=1.0, cell_radius_um=1e-3)
+    signal = BystanderSignal(
+        reach_um=50.0, characteristic_concentration_per_um=1.0, largest_effect=1.0, cell_radius_um=1e-3
+    )
     r = np.geomspace(1e-3, 2000.0, 200_001)
     c = signal.concentration([[0.0, 0.0, 0.0]], [1.0], at_um=np.stack([r, 0 * r, 0 * r], axis=1))
     decayed = np.trapezoid(4 * math.pi * r**2 * c, r) / 50.0**2  # all that is released decays: integral of C/l^2 is 1
@@ -381,7 +395,7 @@ def test_bystander_signal_solves_the_diffusion_equation_and_conserves_its_source
 
 
 def test_bystander_spares_what_the_direct_effect_has_killed():
-    signal = BystanderSignal(reach_um=50.0, half_effect_per_um=1e-3, largest_effect=0.5)
+    signal = BystanderSignal(reach_um=50.0, characteristic_concentration_per_um=1e-3, largest_effect=0.5)
     assert float(signal.survival(0.3, 0.2, 1e9)) == pytest.approx(0.3 - 0.2 * 0.5)
     assert float(signal.survival(0.3, 0.2, 0.0)) == 0.3
 
@@ -433,3 +447,83 @@ def test_fit_with_hit_statistics_finds_the_response_of_a_nucleus():
     without = fit_survival(dose, measured, relative_sd=0.05, quadratic=False)
     assert with_hits.z0_Gy == pytest.approx(0.5, rel=1e-6)
     assert without.z0_Gy > 0.55  # cells that are not hit make the curve look flatter
+
+
+# --- a cell line as the response of a nucleus ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("let", [60.0, 120.0])
+def test_a_line_with_counted_hits_is_its_own_smk_where_the_expansion_holds(let):
+    """SMK expands the mean over hits of a nucleus to second order in z_n; counted hits give the mean itself."""
+    values = {k: q.value for k, q in catalog.cell_line("hsg").models["smk"].items()}
+    response = line_response("hsg", let, "smk")
+    energy = np.geomspace(2.0, 40.0, 4000)
+    best = energy[np.argmin(np.abs(medium("water").let_keV_per_um("alpha", energy) - let))]
+    z = domain_energies([best], domain_radius_um=values["domain_radius"], nucleus_radius_um=values["nucleus_radius"], z0_Gy=values["z0"])  # fmt: skip
+    z_n = 0.02  # Gy a hit: small, so that the second order is all there is
+    model = SMK(values["alpha0"], values["beta"], float(z.z_domain_Gy[0]), float(z.z_star_Gy[0]), z_n)
+    for dose in (0.3, 1.0):
+        counted = float(hit_survival(response, dose / z_n, lambda s: np.exp(-z_n * s)))
+        assert counted == pytest.approx(float(model.survival(dose)), rel=5e-3)
+        assert abs(counted / float(response.survival(dose)) - 1) > 5e-3  # the hits do count
+
+
+@pytest.mark.parametrize("let", [30.0, 60.0, 120.0, 180.0])
+def test_the_saturation_of_the_mkm_stands_for_the_hits_of_nuclei(let):
+    """Counted hits on the line's own nucleus give the slope alpha0 + beta z* that the model reaches by its saturation.
+
+    Hawkins's non-Poisson slope for equal hits is (1 - exp(-a z_n))/z_n; the model's z* is a fit to it. Both at once would
+    count the hits twice: at 180 keV/um the slope without either is four times as high.
+    """
+    v = {k: q.value for k, q in catalog.cell_line("hsg").models["mkm"].items()}
+    _, z_star, z_n = oxygen._energies_at(let, v["domain_radius"], v["nucleus_radius"], v["z0"])
+    response, hit = line_response("hsg", let, "mkm"), float(z_n)
+    assert response.beta_per_Gy2 == v["beta"]
+    few = 1e-4  # hits
+    linear = replace(response, beta_per_Gy2=0.0)
+    slope = -math.log(float(hit_survival(linear, few, lambda s: np.exp(-hit * s)))) / (few * hit)
+    assert slope == pytest.approx((1 - math.exp(-response.alpha_per_Gy * hit)) / hit, rel=1e-9)
+    assert slope == pytest.approx(v["alpha0"] + v["beta"] * float(z_star), rel=0.1)
+
+
+def test_a_line_at_low_let_is_its_limit_and_falls_with_it():
+    for line in ("v79", "cho", "hsg"):
+        low, slow = line_response(line, None), line_response(line, 4.0)
+        v = {k: q.value for k, q in catalog.cell_line(line).models["osmk2021"].items()}
+        assert low.alpha_per_Gy == pytest.approx(v["alpha_l"] + v["alpha_s"], rel=0.02)  # air is almost full oxygen
+        assert low.beta_per_Gy2 == pytest.approx(v["beta"], rel=0.03)
+        assert low.alpha_per_Gy < slow.alpha_per_Gy < line_response(line, 120.0).alpha_per_Gy
+    with pytest.raises(DomainError, match="no mkm parameters; it has osmk2021"):
+        line_response("v79", 100.0, "mkm")
+    with pytest.raises(DomainError, match="no alpha particle"):
+        line_response("hsg", 400.0, "smk")
+
+
+@pytest.mark.parametrize(
+    ("nuclide", "where"),
+    [("Po-210", {}), ("Ac-225", {"Bi-213": {"cytoplasm": 0.5}}), ("Pb-212", {}), ("At-211", {})],
+)
+def test_lineal_energy_of_one_cell_is_that_of_the_hit_statistics(nuclide, where):
+    one = cluster([[0.0, 0.0, 0.0]], nuclide, decays_per_cell=1.0, daughters=where)
+    places = {k: {**v, "lost": 1 - sum(v.values())} for k, v in where.items()}
+    if nuclide == "At-211":
+        places = {"Bi-207": "lost"}
+    alone = specific_energy(nuclide, 5.0, 4.0, places=places)
+    assert alpha_lineal_energy_keV_per_um(one) == pytest.approx(alone.y_dose_mean_keV_per_um, rel=1e-4)
+
+
+def test_lineal_energy_of_a_cluster_is_the_dose_weighted_one_of_its_pairs():
+    """Two cells, one labelled, every track drawn: sum z^2 over sum z of both nuclei."""
+    where = np.array([[0.0, 0.0, 0.0], [30.0, 0.0, 0.0]])
+    pair = cluster(where, "Po-210", decays_per_cell=10.0, uptake=Table((1.0, 0.0)))
+    rng = np.random.default_rng(3)
+    z, square = np.sum(
+        [specific_energies(where, pair.decays, i, "Po-210", "surface", 5.0, 4.0, 20_000, rng) for i in (0, 1)],
+        axis=(0, 2),
+    )
+    keV = 4 / 3 * math.pi * 4.0**3 * 1e-15 / JOULE_PER_MEV * 1e3  # of 1 Gy in the nucleus
+    assert alpha_lineal_energy_keV_per_um(pair) == pytest.approx(square / z * keV / (16.0 / 3.0), rel=0.01)
+    assert alpha_lineal_energy_keV_per_um(pair) > 1.02 * alpha_lineal_energy_keV_per_um(
+        cluster(where[:1], "Po-210", decays_per_cell=1.0)
+    )
+    assert alpha_lineal_energy_keV_per_um(cluster(where[:1], "Lu-177", decays_per_cell=1.0)) is None

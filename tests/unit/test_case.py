@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+import pathlib
 
 import pytest
 from hypothesis import given, settings
@@ -208,6 +209,22 @@ def units_below(node):
     elif isinstance(node, list):
         for below in node:
             yield from units_below(below)
+
+
+def test_schema_of_cells_describes_every_key_with_its_unit():
+    made = schema("cells")
+    parts = {"": made, **made["$defs"]}
+    for name, part in parts.items():
+        for key, value in part["properties"].items():
+            assert value.get("description"), (name, key)
+    assert set(units_below(made)) == {"um", "Gy", "h", "1"}
+    keys = {*made["properties"], *(k for d in made["$defs"].values() for k in d["properties"])}
+    assert {"modifiers", "dose_factor", "z0", "line", "characteristic_concentration_per_um"} <= keys
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "clusters.md").read_text(encoding="utf-8")
+    for key in keys:
+        assert key in page, f"docs/clusters.md does not tell of {key}"
+    with pytest.raises(CaseError, match="Did you mean cells"):
+        schema("cell")
 
 
 def test_schema_lists_every_key_and_unit():

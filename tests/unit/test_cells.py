@@ -89,7 +89,7 @@ def test_bad_input_is_refused_in_words(change, words):
 
 def test_unknown_names_are_refused():
     with pytest.raises(CatalogError, match="Did you mean Ac-225"):
-        cell_s_values("Ac225", 5.0, 4.0)
+        cell_s_values("Ac-2255", 5.0, 4.0)
     with pytest.raises(CatalogError, match="No medium"):
         cell_s_values("Ac-225", 5.0, 4.0, medium="treacle")
 

@@ -238,7 +238,7 @@ def test_bad_clusters_are_refused_in_words(changes, told):
         (lambda: cluster([], "Po-210", decays_per_cell=1.0), "shape"),
         (lambda: cluster([[0, 0, math.nan]], "Po-210", decays_per_cell=1.0), "finite"),
         (lambda: cluster([[0, 0, 0]], "Po-210", decays_per_cell=1.0, penetration_depth_um=5.0), "depth_um"),
-        (lambda: spheroid("Po210", decays_per_cell=1.0, radius_um=10.0), "Po-210"),
+        (lambda: spheroid("Po-2100", decays_per_cell=1.0, radius_um=10.0), "Po-210"),
         (lambda: monolayer("Po-210", decays_per_cell=1.0, cells=10, packing="random"), "close, cubic"),
         (lambda: ball().scaled(-1.0), "-1"),
         (lambda: at_mean_dose(ball(decays_per_cell=0.0), 1.0), "no dose"),
@@ -361,3 +361,17 @@ def test_the_medium_belongs_to_a_spheroid_of_some_cells():
         spheroid("Po-210", decays_per_cell=1.0, cells=1, source="medium")
     with pytest.raises(DomainError, match="Did you mean medium"):
         spheroid("Po-210", decays_per_cell=1.0, cells=5, source="medum")
+
+
+def test_every_uptake_is_at_the_top_level():
+    import alphatwin as at
+
+    for uptake in ("Uniform", "Lognormal", "Labelled", "ReceptorHistogram", "Table", "ImageUptake"):
+        assert getattr(at, uptake).__module__ == "alphatwin.dose._uptake"
+    pair = at.cluster([[0, 0, 0], [20, 0, 0]], "210Po", decays_per_cell=1.0, uptake=at.Table((1.0, 3.0)))
+    assert (pair.nuclide, pair.decays.tolist()) == ("Po-210", [0.5, 1.5])
+
+
+def test_a_daughter_in_two_spellings_is_refused():
+    with pytest.raises(DomainError, match="two spellings"):
+        spheroid("Ac-225", decays_per_cell=1.0, radius_um=20.0, daughters={"Bi-213": "surface", "213Bi": "nucleus"})

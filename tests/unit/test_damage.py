@@ -36,7 +36,7 @@ from alphatwin.biology.models import (
     saturation_specific_energy_Gy,
     tumour_control,
 )
-from alphatwin.biology.modifiers import ResponseModifier, modifier_of
+from alphatwin.biology.modifiers import ResponseModifier, chosen_modifier, modifier_of
 from alphatwin.biology.oxygen import (
     OsmkOER,
     SpheroidOxygen,
@@ -265,3 +265,19 @@ def test_keys_named_in_docstrings_exist():
     for module in (bystander, damage, fitting, models, modifiers, oxygen):
         for key in re.findall(r"\(([a-z]+(?:19|20)\d\d[a-z]*|medrasmc)\)", inspect.getsource(module)):
             assert catalog.source(key)
+
+
+def test_a_chosen_modifier_takes_what_is_given_and_refuses_what_nobody_knows():
+    mixed = chosen_modifier("5-fu", beta_factor=1.3, source="own")
+    assert (mixed.alpha_factor, mixed.beta_factor, mixed.source) == (1.0, 1.3, "own, buchholz1995fu")
+    assert chosen_modifier("5-fu").failure_factor is None
+    alone = chosen_modifier("gemcitabine", alpha_factor=2.0, quadratic=False)
+    assert (alone.radiation, alone.beta_factor) == ("low_let", None)
+    with pytest.raises(DomainError, match=r"no beta_factor for electrons and photons.*enhancement_least 1\.9"):
+        chosen_modifier("gemcitabine", alpha_factor=2.0)
+    with pytest.raises(DomainError, match=r"for alphas.*not carried over"):
+        chosen_modifier("5-fu", radiation="high_let", alpha_factor=2.0)
+    with pytest.raises(CatalogError, match="of your own needs radiation, source"):
+        chosen_modifier("mystery", alpha_factor=2.0, beta_factor=1.0)
+    own = chosen_modifier("mystery", radiation="high_let", alpha_factor=2.0, beta_factor=1.0, source="own")
+    assert own.apply(SingleHit(1.0), radiation="high_let") == SingleHit(0.5)

@@ -80,9 +80,24 @@ def test_bad_input_is_refused_with_a_way_out(change, says):
         specific_energy("Ac-225", **(CELL | change))
 
 
+def test_no_alphas_is_told():
+    lu, ac = specific_energy("Lu-177", **CELL, low_let=True), specific_energy("Ac-225", **CELL)
+    assert "no alphas" in repr(lu)
+    assert "no alpha" in lu.notes[0]
+    assert lu.mean_hits == 0 < lu.mean_dose_Gy
+    assert "no alpha" not in repr(ac) + ac.notes[0]
+    assert f"{ac.mean_hits:.4g} hits" in repr(ac)
+    assert lu.has_alphas < ac.has_alphas
+
+
+def test_a_nuclide_in_two_spellings_is_given_twice():
+    with pytest.raises(DomainError, match="twice"):
+        specific_energy("Ac-225", **CELL, decays={"Ac-225": 1.0, "225Ac": 2.0})
+
+
 def test_unknown_names():
     with pytest.raises(CatalogError, match="Did you mean Ac-225"):
-        specific_energy("Ac225", **CELL)
+        specific_energy("Ac-2255", **CELL)
     with pytest.raises(CatalogError):
         specific_energy("Ac-225", **CELL, medium="watter")
 

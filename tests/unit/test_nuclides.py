@@ -14,7 +14,7 @@ import pytest
 from alphatwin import catalog
 from alphatwin.errors import CatalogError, DomainError
 from alphatwin.physics import RADIATIONS, _decay_data, nuclides
-from alphatwin.physics.nuclides import activities, chain_table, decays, nuclide, nuclide_names
+from alphatwin.physics.nuclides import _canonical, activities, chain_table, decays, nuclide, nuclide_names
 
 IN_USE = (
     "Ac-225", "Bi-213", "Pb-212", "Bi-212", "At-211", "Ra-223", "Ra-224", "Th-227", "Tb-149", "Tb-161", "Lu-177",
@@ -54,12 +54,29 @@ def test_every_nuclide_the_field_uses_works(name):
         ("F18", "F-18"),
     ],
 )
-def test_another_spelling_gets_the_right_one(asked, meant):
-    with pytest.raises(CatalogError) as raised:
+def test_another_spelling_means_the_same(asked, meant):
+    assert nuclide(asked) is nuclide(meant)
+    assert nuclide(asked).name == meant
+
+
+def test_every_spelling_of_every_nuclide_means_that_one():
+    for name in nuclide_names():
+        element, mass = name.split("-")
+        for spelling in (element + mass, mass + element, f"{mass}-{element}", f"{element} {mass}"):
+            for asked in (spelling, spelling.lower(), spelling.upper()):
+                assert _canonical(asked) == name, asked
+
+
+@pytest.mark.parametrize("asked", ["C12", "12C", "206Pb", "pb 206"])
+def test_a_stable_nuclide_is_called_so_in_any_spelling(asked):
+    with pytest.raises(CatalogError, match="is stable"):
         nuclide(asked)
-    assert str(raised.value) == (
-        f"No nuclide {asked!r} in the catalogue. Did you mean {meant}? List them with `alphatwin list nuclide`."
-    )
+
+
+@pytest.mark.parametrize("asked", ["225", "Ac", "Ac2255", "225Ac225", "Ac--225", "225.0Ac", "m99Tc", "Ac-225x"])
+def test_what_is_no_spelling_is_refused(asked):
+    with pytest.raises(CatalogError, match="No nuclide"):
+        nuclide(asked)
 
 
 def test_capitals_do_not_matter_and_results_are_cached():

@@ -35,8 +35,8 @@ class BystanderSignal:
     ----------
     reach_um : float
         l = sqrt(D x lifetime), decay length in um.
-    half_effect_per_um : float
-        C0 in 1/um, the concentration at which 63 % of p_max is reached.
+    characteristic_concentration_per_um : float
+        C0 in 1/um, the concentration at which 1 - 1/e, 63 %, of p_max is reached.
     largest_effect : float
         p_max, 0 to 1.
     acts_on : {"not_hit", "all"}
@@ -51,20 +51,20 @@ class BystanderSignal:
 
     Examples
     --------
-    >>> signal = BystanderSignal(reach_um=100.0, half_effect_per_um=1e-3, largest_effect=0.3, cell_radius_um=5.0)
+    >>> signal = BystanderSignal(reach_um=100.0, characteristic_concentration_per_um=1e-3, largest_effect=0.3, cell_radius_um=5.0)
     >>> c = signal.concentration([[0.0, 0.0, 0.0]], [1.0], at_um=[[50.0, 0.0, 0.0], [200.0, 0.0, 0.0]])
     >>> [round(float(v), 6) for v in c]
     [0.000965, 5.4e-05]
     """
 
     reach_um: float
-    half_effect_per_um: float
+    characteristic_concentration_per_um: float
     largest_effect: float
     cell_radius_um: float = 5.0
     acts_on: Literal["not_hit", "all"] = "not_hit"
 
     def __post_init__(self) -> None:
-        for name in ("reach_um", "half_effect_per_um", "cell_radius_um"):
+        for name in ("reach_um", "characteristic_concentration_per_um", "cell_radius_um"):
             checked(name, getattr(self, name), above=0.0)
         checked("largest_effect", self.largest_effect, at_least=0.0)
         if self.largest_effect > 1.0 or self.acts_on not in ("not_hit", "all"):
@@ -133,7 +133,7 @@ class BystanderSignal:
     def effect(self, concentration_per_um: ArrayLike) -> Floats:
         """Chance to die of the signal, p_max (1 - exp(-C/C0))."""
         c = checked("concentration_per_um", concentration_per_um, at_least=0.0)
-        return np.asarray(-self.largest_effect * np.expm1(-c / self.half_effect_per_um))
+        return np.asarray(-self.largest_effect * np.expm1(-c / self.characteristic_concentration_per_um))
 
     def survival(self, direct: ArrayLike, not_hit: ArrayLike, concentration_per_um: ArrayLike) -> Floats:
         """Survival with the signal: direct survival S of each cell, its chance e^-n not to be hit, C at its place.

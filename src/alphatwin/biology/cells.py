@@ -258,7 +258,7 @@ def _notes(these: Cluster, events: str, bystander: BystanderSignal | None) -> tu
         who = "cells that no alpha hits" if bystander.acts_on == "not_hit" else "all cells"
         told.append(
             f"Bystander signal of cells that an alpha hits, decay length {bystander.reach_um:g} um, 63 % of its effect at "
-            f"{bystander.half_effect_per_um:g} per um, at most {100 * bystander.largest_effect:g} %, on {who}: a what-if, for "
+            f"{bystander.characteristic_concentration_per_um:g} per um, at most {100 * bystander.largest_effect:g} %, on {who}: a what-if, for "
             "no such numbers of a tumour are known."
         )
     return tuple(told)

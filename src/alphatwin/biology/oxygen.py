@@ -19,7 +19,7 @@ from .. import catalog
 from ..errors import DomainError, UnitError, suggestion
 from ..physics.matter import medium
 from ._checks import Floats, checked
-from .models import GY_UM2_PER_KEV_PER_UM, smk_exponent
+from .models import GY_UM2_PER_KEV_PER_UM, LinearQuadratic, smk_exponent
 
 __all__ = [
     "AIR_MMHG",
@@ -31,6 +31,7 @@ __all__ = [
     "SpheroidOxygen",
     "WenzlWilkensOER",
     "domain_energies",
+    "line_response",
     "oer",
     "oxygen_pressure_mmHg",
 ]
@@ -339,6 +340,72 @@ def _osmk_table(domain_um: float, nucleus_um: float, z0: float) -> tuple[Floats,
     return np.log(let[keep]), rows
 
 
+def _energies_at(
+    let_keV_per_um: ArrayLike, domain_um: float, nucleus_um: float, z0: float
+) -> tuple[Floats, Floats, Floats]:
+    """z_d, z* and z_n in Gy of alphas of this LET; 0 below the slowest loss of any alpha."""
+    let = checked("let_keV_per_um", let_keV_per_um, at_least=0.0)
+    log_let, rows = _osmk_table(domain_um, nucleus_um, z0)
+    low, high = float(np.exp(log_let[0])), float(np.exp(log_let[-1]))
+    if float(let.max()) > 1.003 * high:  # the table ends at the peak of its own grid, others' 0.2 % above it
+        raise DomainError(
+            f"LET given as {let.max():g} keV/um; no alpha particle has more than {high:.4g} keV/um in water."
+        )
+    at = np.log(np.maximum(let, low))
+    found = [np.interp(at, log_let, row) * np.where(let < low, 0.0, 1.0) for row in rows]
+    return found[0], found[1], found[2]
+
+
+def line_response(
+    line: str, let_keV_per_um: float | None, parameters: Literal["osmk2021", "smk", "mkm"] = "osmk2021"
+) -> LinearQuadratic:
+    """Response of a nucleus of a cell line to its specific energy, in air, for statistics of hits that are counted apart.
+
+    osmk2021, smk: alpha0 + beta z* and beta z*/z_d, the term in each nucleus that these models average over its hits;
+    z* saturates domains. mkm: alpha0 + beta z_d and beta, without saturation: in that model the saturation stands for
+    the hits of nuclei, which would count twice.
+
+    Parameters
+    ----------
+    line : str
+        Catalogue id, e.g. ``"hsg"``.
+    let_keV_per_um : float or None
+        Of the alphas; None: electrons and photons, the limit at low LET.
+    parameters : {"osmk2021", "smk", "mkm"}
+        Which set of the line.
+
+    Raises
+    ------
+    CatalogError
+        An unknown cell line.
+    DomainError
+        A set that the line has not; a LET that no alpha has.
+
+    References
+    ----------
+    Inaniwa and Kanematsu 2018 (inaniwa2018), Inaniwa et al. 2021 (inaniwa2021osmk), Hawkins 1996 (hawkins1996).
+
+    Examples
+    --------
+    >>> line_response("hsg", None, "mkm")
+    LinearQuadratic(alpha_per_Gy=0.15, beta_per_Gy2=0.0593, g=1.0)
+    """
+    entry = catalog.cell_line(line)
+    if parameters not in entry.models:
+        raise DomainError(f"Cell line {entry.id} has no {parameters} parameters; it has {', '.join(entry.models)}.")
+    if parameters == "osmk2021":
+        alpha, beta, _ = OsmkOER(entry.id).coefficients(let_keV_per_um or 0.0, AIR_MMHG)
+        return LinearQuadratic(float(alpha), float(beta))
+    v = {key: q.value for key, q in entry.models[parameters].items()}
+    if let_keV_per_um is None:
+        return LinearQuadratic(v["alpha0"], v["beta"])
+    z, z_star, _ = _energies_at(let_keV_per_um, v["domain_radius"], v["nucleus_radius"], v["z0"])
+    if parameters == "mkm":
+        return LinearQuadratic(v["alpha0"] + v["beta"] * float(z), v["beta"])
+    share = float(z_star / z) if float(z) > 0 else 1.0
+    return LinearQuadratic(v["alpha0"] + v["beta"] * float(z_star), v["beta"] * share)
+
+
 @dataclass(frozen=True)
 class OsmkOER:
     """Oxygen-effect-incorporated stochastic microdosimetric kinetic model (2021) for alpha particles.
@@ -380,19 +447,8 @@ class OsmkOER:
 
     def energies(self, let_keV_per_um: ArrayLike) -> tuple[Floats, Floats, Floats]:
         """z_d, z* and z_n in Gy of alphas of this LET, 0 for low-LET radiation below the slowest loss of any alpha."""
-        let = checked("let_keV_per_um", let_keV_per_um, at_least=0.0)
         v = self._values()
-        log_let, rows = _osmk_table(v["domain_radius"], v["nucleus_radius"], v["z0"])
-        low, high = float(np.exp(log_let[0])), float(np.exp(log_let[-1]))
-        if (
-            float(let.max()) > 1.003 * high
-        ):  # the table ends at the peak of its own grid, tables of others 0.2 % above it
-            raise DomainError(
-                f"LET given as {let.max():g} keV/um; no alpha particle has more than {high:.4g} keV/um in water."
-            )
-        at = np.log(np.maximum(let, low))
-        found = [np.interp(at, log_let, row) * np.where(let < low, 0.0, 1.0) for row in rows]
-        return found[0], found[1], found[2]
+        return _energies_at(let_keV_per_um, v["domain_radius"], v["nucleus_radius"], v["z0"])
 
     def coefficients(self, let_keV_per_um: ArrayLike, po2_mmHg: ArrayLike) -> tuple[Floats, Floats, Floats]:
         """alpha in 1/Gy, beta' in 1/Gy2, z_n in Gy at this LET and oxygen."""

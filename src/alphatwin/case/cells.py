@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from .. import catalog
 from ..errors import CaseError, suggestion
 from .model import DoseGy, Fraction, LengthUm, TimeH, _fault, _Part
 from .reading import Parts, read_as
@@ -44,8 +45,10 @@ class CellSizes(_Part):
 class ClusterShape(_Part):
     """Where the cells lie."""
 
-    shape: Literal["spheroid", "monolayer", "table"] = "spheroid"
-    packing: Literal["cubic", "close", "random"] = "cubic"
+    shape: Literal["spheroid", "monolayer", "table"] = Field(default="spheroid", description="of the whole")
+    packing: Literal["cubic", "close", "random"] = Field(
+        default="cubic", description="simple cubic or densest lattice, or random without overlap"
+    )
     radius_um: LengthUm | None = Field(default=None, alias="radius", description="of the spheroid, e.g. '200 um'")
     cells: int | None = Field(default=None, ge=1, le=5_000_000, strict=True, description="how many, e.g. 33401")
     pitch_um: LengthUm | None = Field(
@@ -150,7 +153,9 @@ _NEEDS = {
 class UptakeChoice(_Part):
     """How the decays are shared out over the living cells."""
 
-    model: Literal["uniform", "lognormal", "labelled", "receptors", "table", "image"] = "uniform"
+    model: Literal["uniform", "lognormal", "labelled", "receptors", "table", "image"] = Field(
+        default="uniform", description="the law; each needs its own keys"
+    )
     cv: Fraction | None = Field(default=None, description="lognormal: standard deviation over mean, e.g. '60 %'")
     fraction: Fraction | None = Field(
         default=None, description="labelled: share of the cells that take up all, e.g. '25 %'"
@@ -188,33 +193,118 @@ class UptakeChoice(_Part):
 class LowLet(_Part):
     """Response to electrons and photons, where it differs."""
 
-    alpha_per_Gy: float = Field(ge=0, le=100)
-    beta_per_Gy2: float = Field(default=0.0, ge=0, le=100)
+    alpha_per_Gy: float | None = Field(default=None, ge=0, le=100, description="1/Gy, e.g. 0.3")
+    beta_per_Gy2: float = Field(default=0.0, ge=0, le=100, description="1/Gy2, e.g. 0.03; goes with alpha_per_Gy")
+    z0_Gy: DoseGy | None = Field(default=None, alias="z0", description="one-hit killing, e.g. '1.5 Gy'")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        _one_response(self, ("alpha_per_Gy", "z0_Gy"))
+        return self
+
+
+class ModifierChoice(_Part):
+    """A drug or a repair deficiency: factors on alpha and beta for one kind of radiation."""
+
+    name: str = Field(
+        min_length=1,
+        max_length=80,
+        description="an id of `alphatwin list modifier`, e.g. 5-fu; or a name of your own with factors and source",
+    )
+    radiation: Literal["alpha", "low_let"] | None = Field(
+        default=None, description="alpha (high LET) or low_let (electrons, photons); default: what the entry was measured with"
+    )  # fmt: skip
+    alpha_factor: float | None = Field(default=None, ge=0, le=100, description="on alpha; default: the catalogue's")
+    beta_factor: float | None = Field(default=None, ge=0, le=100, description="on beta; default: the catalogue's")
+    dose_factor: float | None = Field(
+        default=None,
+        gt=0,
+        le=100,
+        description="instead: the same effect at a dose lower by this ratio (alpha times it, beta times its square), e.g. 1.6",
+    )
+    source: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="where your factors come from: a key of `alphatwin list source`, or words",
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        for key in ("alpha_factor", "beta_factor"):
+            if self.dose_factor is not None and getattr(self, key) is not None:
+                raise _fault("give dose_factor or factors on alpha and beta, not both.", key)
+        if self.source is not None and self.dose_factor is self.alpha_factor is self.beta_factor is None:
+            raise _fault("a source goes with factors of your own; the catalogue's have theirs.", "source")
+        return self
 
 
 class ResponseChoice(_Part):
-    """Linear-quadratic response of a nucleus to its specific energy."""
+    """Response of a nucleus to its specific energy: alpha and beta, z0, or a cell line; what modifies it."""
 
-    alpha_per_Gy: float = Field(ge=0, le=100, description="1/Gy of specific energy, e.g. 0.5")
-    beta_per_Gy2: float = Field(default=0.0, ge=0, le=100, description="1/Gy2, e.g. 0.03")
-    low_let: LowLet | None = None
+    alpha_per_Gy: float | None = Field(
+        default=None, ge=0, le=100, description="linear-quadratic: 1/Gy of specific energy, e.g. 0.5"
+    )
+    beta_per_Gy2: float = Field(default=0.0, ge=0, le=100, description="1/Gy2, e.g. 0.03; goes with alpha_per_Gy")
+    z0_Gy: DoseGy | None = Field(
+        default=None, alias="z0", description="instead: one-hit killing S = exp(-z/z0), e.g. '0.5 Gy'"
+    )
+    line: str | None = Field(
+        default=None,
+        description="instead: a cell line, an id of `alphatwin list cell-line`, e.g. hsg; its response follows the LET of the alphas",
+    )
+    parameters: Literal["osmk2021", "smk", "mkm"] = Field(
+        default="osmk2021", description="which set of the cell line; goes with line"
+    )
+    low_let: LowLet | None = Field(
+        default=None, description="response to electrons and photons; default: the same, or the cell line's"
+    )
+    modifiers: tuple[ModifierChoice, ...] = Field(
+        default=(), max_length=20, description="drugs and repair deficiencies, applied one after the other"
+    )
     repair_half_time_h: TimeH | None = Field(
         default=None, alias="repair_half_time", description="with it, G of the decay counts, e.g. '1.5 h'"
     )
     clonogenic_fraction: Fraction = Field(default="100 %", validate_default=True, description="of the living cells")
 
+    @field_validator("line")
+    @classmethod
+    def _known_line(cls, value: str | None) -> str | None:
+        return None if value is None else catalog.cell_line(value).id
+
     @model_validator(mode="after")
     def _some(self) -> Self:
+        _one_response(self, ("alpha_per_Gy", "z0_Gy", "line"))
+        if self.line is None and "parameters" in self.model_fields_set:
+            raise _fault("goes with a cell line; give line, or leave it out.", "parameters")
+        if self.line is not None and self.parameters not in (have := catalog.cell_line(self.line).models):
+            raise _fault(f"{self.line} has no {self.parameters} set; it has {', '.join(have)}.", "parameters")
         if self.clonogenic_fraction == 0:
             raise _fault("a clonogenic fraction lies above 0 %.", "clonogenic_fraction")
+        seen: set[tuple[str, str | None]] = set()
+        for i, one in enumerate(self.modifiers):
+            if (key := (one.name.casefold(), one.radiation)) in seen:
+                raise _fault(f"{one.name} stands here for the second time.", "modifiers", i)
+            seen.add(key)
         return self
+
+
+def _one_response(part: LowLet | ResponseChoice, keys: tuple[str, ...]) -> None:
+    """Exactly one kind of response, and beta only beside alpha."""
+    names = [key.removesuffix("_Gy") if key == "z0_Gy" else key for key in keys]
+    if sum(getattr(part, key) is not None for key in keys) != 1:
+        raise _fault(f"give one of {', '.join(names)}.", names[0])
+    if part.alpha_per_Gy is None and "beta_per_Gy2" in part.model_fields_set:
+        raise _fault("goes with alpha_per_Gy.", "beta_per_Gy2")
+    if part.z0_Gy == 0:
+        raise _fault("z0 must be above zero.", "z0")
 
 
 class Oxygen(_Part):
     """Oxygen in the spheroid: cells consume it, the centre has less (Grimes et al. 2014)."""
 
     rim_pressure: str = Field(default="53.2 mmHg", description="at the surface, with its unit: '53 mmHg' or '7 %'")
-    model: Literal["osmk2021", "scifoni2013"] = "osmk2021"
+    model: Literal["osmk2021", "scifoni2013"] = Field(default="osmk2021", description="of the OER by LET and oxygen")
     core: Literal["alive", "dead"] = Field(default="dead", description="cells without oxygen")
 
     @field_validator("rim_pressure", mode="before")
@@ -229,8 +319,8 @@ class Bystander(_Part):
     """A signal of hit cells that harms others; no such numbers of a tumour are known, so all are yours."""
 
     reach_um: LengthUm = Field(alias="reach", description="decay length of the signal, e.g. '100 um'")
-    half_effect_per_um: float = Field(
-        gt=0, description="concentration in 1/um with 63 % of the largest effect, e.g. 0.01"
+    characteristic_concentration_per_um: float = Field(
+        gt=0, description="C0 in 1/um: the signal with 1 - 1/e, 63 %, of the largest effect, e.g. 0.01"
     )
     largest_effect: Fraction = Field(description="chance to die where the signal is strong, e.g. '30 %'")
     acts_on: Literal["not_hit", "all"] = Field(default="not_hit", description="cells that no alpha hits, or all")
@@ -240,13 +330,13 @@ class Comparison(_Part):
     """Another emitter in the same cells."""
 
     nuclides: tuple[str, ...] = Field(min_length=1, max_length=10, description="e.g. [Lu-177]")
-    at: Literal["mean_dose", "decays"] = "mean_dose"
+    at: Literal["mean_dose", "decays"] = Field(default="mean_dose", description="what is equal")
 
 
 class CellsOptions(_Part):
     """How the case is computed."""
 
-    seed: int = Field(default=1, ge=0, lt=2**63, strict=True)
+    seed: int = Field(default=1, ge=0, lt=2**63, strict=True, description="of the random uptake and packing")
     events: Literal["decay", "atom"] = Field(
         default="decay", description="what is independent: every decay, or every atom of the parent with its progeny"
     )
@@ -256,16 +346,18 @@ class CellsCase(_Part):
     """One cluster of cells, one nuclide, one question."""
 
     case: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="names the folder of the results")
-    title: str = ""
-    cells: CellSizes = CellSizes()
-    cluster: ClusterShape
-    source: Source
-    uptake: UptakeChoice = UptakeChoice()
-    response: ResponseChoice
-    oxygen: Oxygen | None = None
-    bystander: Bystander | None = None
-    compare: Comparison | None = None
-    options: CellsOptions = CellsOptions()
+    title: str = Field(default="", description="first line of the report; default: the name")
+    cells: CellSizes = Field(default_factory=CellSizes, description="size of one cell")
+    cluster: ClusterShape = Field(description="where the cells lie")
+    source: Source = Field(description="the nuclide, where it decays, how often")
+    uptake: UptakeChoice = Field(
+        default_factory=UptakeChoice, description="how the decays are shared out over the cells"
+    )
+    response: ResponseChoice = Field(description="what specific energy does to a cell")
+    oxygen: Oxygen | None = Field(default=None, description="oxygen in a spheroid; default: air everywhere")
+    bystander: Bystander | None = Field(default=None, description="signal of hit cells; default: none")
+    compare: Comparison | None = Field(default=None, description="other nuclides in the same cells")
+    options: CellsOptions = Field(default_factory=CellsOptions, description="how it is computed")
 
     @model_validator(mode="after")
     def _cells_fit(self) -> Self:
@@ -297,7 +389,7 @@ class CellsCase(_Part):
 
 _PARTS: Parts = {
     (): CellsCase, ("cells",): CellSizes, ("cluster",): ClusterShape, ("source",): Source, ("uptake",): UptakeChoice,
-    ("response",): ResponseChoice, ("response", "low_let"): LowLet, ("oxygen",): Oxygen, ("bystander",): Bystander, ("compare",): Comparison,
+    ("response",): ResponseChoice, ("response", "low_let"): LowLet, ("response", "modifiers", "*"): ModifierChoice, ("oxygen",): Oxygen, ("bystander",): Bystander, ("compare",): Comparison,
     ("options",): CellsOptions,
 }  # fmt: skip
 

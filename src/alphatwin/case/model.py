@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from .. import catalog
-from ..errors import suggestion
+from ..errors import CaseError, suggestion
 from ..units import ALLOWED_UNITS, read_quantity
 
 MAX_POINTS = 1000
@@ -696,8 +696,33 @@ class Case(_Part):
         return validated(data, where, lambda location: "")
 
 
-def schema() -> dict[str, Any]:
-    """JSON Schema of a case file, for editors."""
-    made: dict[str, Any] = Case.model_json_schema(by_alias=True)
+def schema(kind: Literal["patient", "cells"] = "patient") -> dict[str, Any]:
+    """JSON Schema of a case file, for editors.
+
+    Parameters
+    ----------
+    kind : {"patient", "cells"}
+        A case of `run`, or one of `run_cells`.
+
+    Raises
+    ------
+    CaseError
+        Another kind.
+
+    Examples
+    --------
+    >>> schema("cells")["required"]
+    ['case', 'cluster', 'source', 'response']
+    """
+    if kind not in ("patient", "cells"):
+        raise CaseError(
+            f"There is no case of the kind {kind!r}. {suggestion(str(kind), ('patient', 'cells'))}Kinds: patient, cells."
+        )
+    model: type[BaseModel] = Case
+    if kind == "cells":
+        from .cells import CellsCase
+
+        model = CellsCase
+    made: dict[str, Any] = model.model_json_schema(by_alias=True)
     made["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return made

@@ -224,11 +224,14 @@ def _add_catalogue(app: typer.Typer) -> None:
         _cite(result, as_json)
 
     @app.command("schema", short_help="JSON Schema of a case, for editors.")
-    def schema_command(as_json: bool = json_option) -> None:
+    def schema_command(
+        kind: str = typer.Argument("patient", help="patient: a case of run; cells: a case of cells."),
+        as_json: bool = json_option,
+    ) -> None:
         """Print the JSON Schema of a case file, for editors."""
         from ..case import schema
 
-        print(json.dumps(schema(), indent=2))
+        print(json.dumps(schema(kind), indent=2))  # type: ignore[arg-type]
 
 
 def _add_trial(app: typer.Typer) -> None:
@@ -443,6 +446,10 @@ def _find(name: str) -> tuple[str, Any]:
 
             return kind, nuclide(key)
         return kind, catalog.entries(kind)[key]
+    with contextlib.suppress(CatalogError):  # another spelling of a nuclide: 225Ac, Ac225
+        from ..physics import nuclide
+
+        return "nuclide", nuclide(name)
     if name in catalog.sources():
         return "source", catalog.sources()[name]
     names = [*(key for _, key in known.values()), *catalog.sources()]

@@ -61,6 +61,10 @@ def chain_places(
     """
     table = chain_table(nuclide)
     known = {nuclide_of(name).name: checked_places(name, shares) for name, shares in daughters.items()}
+    if len(known) < len(daughters):
+        raise DomainError(
+            f"A daughter is given places twice, in two spellings, among {', '.join(map(str, daughters))}."
+        )
     for name in known:
         if name not in table.names[1:]:
             raise missing(f"daughter of {nuclide}", name, table.names[1:])

@@ -36,9 +36,9 @@ def ball_nodes(energy_MeV: Array, number: Array, ball_um: float, nucleus_um: flo
     ranges = range_um(energy_MeV)
     step, rows = energy_curve()
     common = (ranges, number, (0.0, ball_um, 0.0, 1.0), distance_um, (0.0, nucleus_um), _gauss(_POINTS), step, rows)
-    start = np.concatenate([[0], np.cumsum(_count_many(*common))]).astype(np.int64)
+    start = np.concatenate([[0], np.cumsum(_count_many(True, *common))]).astype(np.int64)
     weight, energy = np.empty(start[-1]), np.empty(start[-1])
-    _fill_many(*common, start, weight, energy)
+    _fill_many(True, *common, start, weight, energy)
     return NodeTable(distance_um, start[:: len(ranges)].copy(), weight, energy)
 
 

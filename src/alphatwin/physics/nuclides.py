@@ -299,19 +299,31 @@ def _folded_names() -> dict[str, str]:
     return {n.casefold(): n for n in nuclide_names()}
 
 
+def _spellings(asked: str) -> list[str]:
+    """What a spelling such as ``225Ac``, ``ac225`` or ``99m-Tc`` can mean, folded, as element and mass."""
+    match = re.fullmatch(r"([a-z]{1,2})\s*-?\s*(\d+[mn]?)", asked.casefold())
+    if match:
+        return [f"{match[1]}-{match[2]}"]
+    match = re.fullmatch(r"(\d+)\s*-?\s*([a-z]{1,4}|[mn]\s*-\s*[a-z]{1,2}|[mn]\s+[a-z]{1,2})", asked.casefold())
+    if not match:
+        return []
+    letters = re.sub(r"[\s-]", "", match[2])  # "99mo" is mass 99 of Mo, or 99m of O: what exists is meant
+    return [f"{letters}-{match[1]}"] + ([f"{letters[1:]}-{match[1]}{letters[0]}"] if letters[0] in "mn" else [])
+
+
 def _canonical(name: str) -> str:
+    """The name as in every result, ``Ac-225``, of any spelling that can mean one nuclide only."""
     asked = str(name).strip()
-    found = _folded_names().get(asked.casefold())
-    if found is not None:
-        return found
-    # Ac225, 225Ac, 99mTc are not accepted (one spelling in every result), but recognised for the suggestion
-    parts = re.fullmatch(r"([A-Za-z]{1,2})[\s-]*(\d+m?)|(\d+m?)[\s-]*([A-Za-z]{1,2})", asked)
-    meant = "-".join(p for p in (parts[1] or parts[4], parts[2] or parts[3])).casefold() if parts else ""
+    meant = dict.fromkeys([asked.casefold(), *_spellings(asked)])
+    found = [_folded_names()[m] for m in meant if m in _folded_names()]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise CatalogError(f"{asked!r} can mean {' or '.join(found)}; write one of these.")
     for stable in _decay_data.stable_names():
-        if stable.casefold() == (meant or asked.casefold()):
+        if stable.casefold() in meant:
             raise CatalogError(f"{stable} is stable: it has no activity and emits nothing. Name a radionuclide.")
-    near = _folded_names().get(meant)
-    raise missing("nuclide", asked, [near] if near else nuclide_names())
+    raise missing("nuclide", asked, nuclide_names())
 
 
 def _overrides_of(name: str, quantity: str) -> tuple[NuclideOverride, ...]:
@@ -380,7 +392,8 @@ def nuclide(name: str, *, overrides: bool = True) -> Nuclide:
     Parameters
     ----------
     name : str
-        Element, hyphen, mass number, ``m`` for an isomer: ``"Ac-225"``, ``"Tc-99m"``; capitals do not matter.
+        Element, hyphen, mass number, ``m`` for an isomer: ``"Ac-225"``, ``"Tc-99m"``; ``"225Ac"``, ``"Ac225"`` and
+        ``"99mTc"`` mean the same, and capitals do not matter. Results always say ``"Ac-225"``.
     overrides : bool
         Apply the catalogue's newer half-lives and photon yields; False gives ICRP-107 as published.
 
@@ -406,10 +419,12 @@ def nuclide(name: str, *, overrides: bool = True) -> Nuclide:
     (9.919, 'nubase2020')
     >>> ac225.chain
     ('Ac-225', 'Fr-221', 'At-217', 'Bi-213', 'Po-213', 'Tl-209', 'Pb-209')
-    >>> nuclide("Ac225")
+    >>> nuclide("225Ac").name, nuclide("tc99m").name
+    ('Ac-225', 'Tc-99m')
+    >>> nuclide("Ac-22")
     Traceback (most recent call last):
     ...
-    alphatwin.errors.CatalogError: No nuclide 'Ac225' in the catalogue. Did you mean Ac-225? \
+    alphatwin.errors.CatalogError: No nuclide 'Ac-22' in the catalogue. Did you mean Ac-232 or Ac-228 or Ac-227? \
 List them with `alphatwin list nuclide`.
     """
     return _nuclide(_canonical(name), bool(overrides))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from ..biology.cells import CellSurvival
+    from ..biology.modifiers import ResponseModifier
     from ..case.cells import CellsCase
     from ..dose.cells import Cluster
 
@@ -38,6 +39,8 @@ class Emitter:
     nuclide: str
     cluster: Cluster
     survival: CellSurvival
+    lineal_energy_keV_per_um: float | None = None
+    unmodified: CellSurvival | None = None
 
     def summary(self) -> dict[str, Any]:
         """The numbers of this emitter, for summary.json."""
@@ -63,6 +66,8 @@ class Emitter:
             "zero_hit_share": s.zero_hit_share if self.has_alphas else None,
             "surviving_fraction": s.surviving_fraction,
             "surviving_fraction_without_signal": s.direct_surviving_fraction if s.bystander is not None else None,
+            "surviving_fraction_without_modifiers": None if self.unmodified is None else self.unmodified.surviving_fraction,
+            "alpha_lineal_energy_keV_per_um": self.lineal_energy_keV_per_um,
             "g": s.response.g,
             "surviving_fraction_of_mean_doses": s.mean_dose_surviving_fraction,
             "expected_survivors": s.expected_survivors,
@@ -94,6 +99,8 @@ class CellsReport:
     emitters: tuple[Emitter, ...]
     pressure_mmHg: np.ndarray | None
     provenance: Provenance
+    modifiers: tuple[ResponseModifier, ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def main(self) -> Emitter:
@@ -103,7 +110,7 @@ class CellsReport:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was assumed."""
-        told = [*self.main.cluster.notes, *self.main.survival.notes]
+        told = [*self.told, *self.main.cluster.notes, *self.main.survival.notes]
         told.append(
             "Targets are the nuclei. Dose is not weighted; RBE comes out of the statistics of hits and the response."
         )
@@ -137,6 +144,11 @@ class CellsReport:
             "title": self.case.title,
             "disclaimer": DISCLAIMER,
             "cells": _rounded(cells),
+            "modifiers": [
+                {"name": m.name, "radiation": "alpha" if m.radiation == "high_let" else m.radiation, "alpha_factor": m.alpha_factor,
+                 "beta_factor": m.beta_factor, "source": m.source, "verified": m.verified}
+                for m in self.modifiers
+            ],
             "emitters": [e.summary() for e in self.emitters],
             "notes": list(self.notes),
             "provenance": {
@@ -213,6 +225,7 @@ _ROWS = (
     ("alpha hits per nucleus", "mean_hits"),
     ("share of cells that no alpha hits", "zero_hit_share"),
     ("surviving fraction", "surviving_fraction"),
+    ("  without the modifiers", "surviving_fraction_without_modifiers"),
     ("  without the bystander signal", "surviving_fraction_without_signal"),
     ("  from mean doses, hits forgotten", "surviving_fraction_of_mean_doses"),
     ("surviving clonogenic cells", "expected_survivors"),
@@ -222,7 +235,7 @@ _ROWS = (
 
 def _rows(emitters: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Rows of the table; what was not asked for is left out."""
-    optional = ("surviving_fraction_without_signal", "mean_medium_dose_Gy")
+    optional = ("surviving_fraction_without_signal", "surviving_fraction_without_modifiers", "mean_medium_dose_Gy")
     return [(label, key) for label, key in _ROWS if key not in optional or any(e[key] for e in emitters)]
 
 

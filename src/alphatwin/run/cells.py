@@ -14,8 +14,8 @@ from .. import __version__, catalog
 from .._jit import source_sha256
 from ..biology.bystander import BystanderSignal
 from ..biology.cells import CellSurvival, chain_lea_catcheside, survival
-from ..biology.models import LinearQuadratic
-from ..biology.oxygen import SpheroidOxygen, oer, oxygen_pressure_mmHg
+from ..biology.modifiers import ResponseModifier
+from ..biology.oxygen import OsmkOER, SpheroidOxygen, oer, oxygen_pressure_mmHg
 from ..case.cells import CellsCase, table_lines, uptake_image
 from ..dose._uptake import positions_from
 from ..dose.cells import (
@@ -28,6 +28,7 @@ from ..dose.cells import (
     Table,
     Uniform,
     Uptake,
+    alpha_lineal_energy_keV_per_um,
     at_mean_dose,
     cluster,
     cluster_dose,
@@ -39,7 +40,7 @@ from ..physics.nuclides import nuclide as nuclide_of
 from ..report.cells import CellsReport, Emitter
 from ..report.model import Provenance
 from ..transport.cells import cell_s_values
-from ..transport.hits import specific_energy
+from ._responses import modifiers_of, responses_of, told_of
 
 __all__ = ["run_cells"]
 
@@ -73,6 +74,7 @@ def run_cells(
     """
     progress("placing cells")
     _known_nuclides(case)
+    modifiers = modifiers_of(case)
     field = _oxygen(case)
     these = _at("cluster", lambda: _cells(case, beside, field))
     progress("dose")
@@ -82,7 +84,7 @@ def run_cells(
         these, dose = _at("source.mean_dose", lambda: at_mean_dose(these, amount, dose))
     progress("survival")
     pressure = _pressure(these, field)
-    main = Emitter(these.nuclide, these, _survival(case, these, pressure, dose))
+    main = _emitter(case, these, pressure, dose, modifiers)
     others = [main]
     if case.compare is not None:
         for name in case.compare.nuclides:
@@ -91,8 +93,11 @@ def run_cells(
             found = cluster_dose(other)
             if case.compare.at == "mean_dose":
                 other, found = at_mean_dose(other, dose.mean_Gy, found)
-            others.append(Emitter(other.nuclide, other, _survival(case, other, pressure, found)))
-    return CellsReport(case, tuple(others), pressure, _provenance(case, tuple(others), field is not None))
+            others.append(_emitter(case, other, pressure, found, modifiers))
+    return CellsReport(
+        case, tuple(others), pressure, _provenance(case, tuple(others), field is not None, modifiers), modifiers,
+        told_of(case, modifiers, these.nucleus_radius_um),
+    )  # fmt: skip
 
 
 def _at(place: str, work: Callable[[], T]) -> T:
@@ -164,6 +169,11 @@ def _cells(case: CellsCase, beside: str | pathlib.Path, field: tuple[SpheroidOxy
             if uptake is None:
                 raise CaseError(f"uptake.model: {shape.positions} has no fourth column with the uptake of each cell.")
             return cluster(where, source.nuclide, uptake=Table(tuple(uptake)), **common)
+        if uptake is not None:
+            raise CaseError(
+                f"uptake.model: {shape.positions} has a fourth column, the uptake of each cell, but the uptake asked for is "
+                f"{case.uptake.model}. Write uptake: {{model: table}} to use it, or leave the column out."
+            )
         middle = tuple(float(v) for v in 0.5 * (where.max(axis=0) + where.min(axis=0)))
         return cluster(where, source.nuclide, uptake=_uptake(case, beside, middle), **common)
     if shape.shape == "monolayer":
@@ -207,45 +217,60 @@ def _g(case: CellsCase, name: str, dose: ClusterDose) -> float:
     return chain_lea_catcheside(name, gray, repair, max(biological, 0.0))[0]
 
 
-def _survival(case: CellsCase, these: Cluster, pressure: np.ndarray | None, dose: ClusterDose) -> CellSurvival:
+def _emitter(
+    case: CellsCase,
+    these: Cluster,
+    pressure: np.ndarray | None,
+    dose: ClusterDose,
+    modifiers: tuple[ResponseModifier, ...],
+) -> Emitter:
+    """What a nuclide does in the cells; with modifiers also what it would do without them."""
+    asked = pressure is not None or case.response.line is not None
+    let = alpha_lineal_energy_keV_per_um(these) if asked and these.has_alphas else None
+    plain = None if not modifiers else _survival(case, these, pressure, dose, let, ())
+    return Emitter(these.nuclide, these, _survival(case, these, pressure, dose, let, modifiers), let, plain)
+
+
+def _survival(
+    case: CellsCase, these: Cluster, pressure: np.ndarray | None, dose: ClusterDose, let: float | None,
+    modifiers: tuple[ResponseModifier, ...],
+) -> CellSurvival:  # fmt: skip
     g, choice = _g(case, these.nuclide, dose), case.response
-    high = LinearQuadratic(choice.alpha_per_Gy, choice.beta_per_Gy2, g)
-    low = LinearQuadratic(choice.low_let.alpha_per_Gy, choice.low_let.beta_per_Gy2, g) if choice.low_let else None
+    found = _at("response", lambda: responses_of(case, let, g, modifiers))
     factor: np.ndarray | float = 1.0
     low_factor: np.ndarray | float = 1.0
     if pressure is not None and case.oxygen is not None:
-        model = case.oxygen.model
+        own = choice.line is not None and choice.parameters == case.oxygen.model == "osmk2021"
+        model = OsmkOER(str(choice.line)) if own else case.oxygen.model
         low_factor = 1.0 / np.asarray(_at("oxygen", lambda: oer(_LOW_LET_KEV_PER_UM, pressure, model)))
-        let = _let(these)
         if let is not None:
             factor = 1.0 / np.asarray(_at("oxygen", lambda: oer(let, pressure, model)))
     told = case.bystander
     signal = None if told is None else BystanderSignal(
-        told.reach_um, told.half_effect_per_um, told.largest_effect, these.cell_radius_um, told.acts_on
+        told.reach_um, told.characteristic_concentration_per_um, told.largest_effect, these.cell_radius_um, told.acts_on
     )  # fmt: skip
     return _at("response", lambda: survival(
-        these, high, low_let=low, dose_modifying_factor=factor, low_let_dose_modifying_factor=low_factor,
+        these, found.alpha, low_let=found.low_let, dose_modifying_factor=factor, low_let_dose_modifying_factor=low_factor,
         events=case.options.events, clonogenic_fraction=choice.clonogenic_fraction, bystander=signal, dose=dose,
     ))  # fmt: skip
 
 
-def _let(these: Cluster) -> float | None:
-    """LET of the alphas in a nucleus, keV/um: the dose mean of lineal energy along straight tracks; None without alphas."""
-    if not these.has_alphas:
-        return None
-    place = next(iter(these.alpha_lines.by_place), "surface")
-    z = specific_energy(these.nuclide, cell_radius_um=these.cell_radius_um, nucleus_radius_um=these.nucleus_radius_um,
-                        source=place, decays=1.0)  # fmt: skip
-    return float(z.y_dose_mean_keV_per_um)
-
-
-def _provenance(case: CellsCase, emitters: tuple[Emitter, ...], oxygen: bool) -> Provenance:
+def _provenance(
+    case: CellsCase, emitters: tuple[Emitter, ...], oxygen: bool, modifiers: tuple[ResponseModifier, ...]
+) -> Provenance:
     from importlib.metadata import version
 
     keys = {"roeske2006", "zaider1980", "lea1942"}
     for one in emitters:
         s = cell_s_values(one.nuclide, one.cluster.cell_radius_um, one.cluster.nucleus_radius_um)
         keys.update(str(s.attrs["sources"]).split())
+    if case.response.line is not None:
+        values = catalog.cell_line(case.response.line).models[case.response.parameters]
+        keys.update({"hawkins1996", *(q.source for q in values.values())})
+    for given, made in zip(case.response.modifiers, modifiers, strict=True):
+        keys.update(made.source.split(", "))
+        if given.name.casefold() in catalog.entries("modifier"):
+            keys.update(catalog.modifier(given.name).sources)
     if case.bystander is not None:
         keys.update({"nikjoo2003bystander", "brenner2001bad"})
     if oxygen and case.oxygen is not None:

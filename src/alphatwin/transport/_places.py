@@ -163,6 +163,8 @@ def decays_of(tree: Tree, parent: str, decays: float | Mapping[str, float]) -> t
     members = {name for name, _ in tree.states}
     for key, value in decays.items():
         name = nuclide_of(key).name
+        if name in given:
+            raise DomainError(f"The decays of {name} are given twice.")
         given[name] = number(value)
         if not 0 <= given[name] < math.inf:
             raise DomainError(f"The decays of {name} are given as {value!r}; give a number, 0 or more.")

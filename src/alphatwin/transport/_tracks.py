@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .._jit import njit, prange
+from .._jit import njit, prange, two_ways
 from ..errors import DomainError
 from ..physics.matter import medium as material_of
 from ._given import number, numbers, one_of
@@ -581,7 +581,11 @@ class NodeTable:
         return self.weight[part], self.energy_MeV[part]
 
 
-@njit(cache=True, parallel=True)
+# below these, some milliseconds of work, threads cost more than they bring
+_MANY_PIECES, _MANY_TERMS = 1000, 1_000_000
+
+
+@two_ways
 def _count_many(ranges, yields, numbers, distances, target, gauss, step, rows):  # type: ignore[no-untyped-def]
     counts = np.zeros(len(distances) * len(ranges), dtype=np.int64)
     none = np.empty(0)
@@ -596,7 +600,7 @@ def _count_many(ranges, yields, numbers, distances, target, gauss, step, rows): 
     return counts
 
 
-@njit(cache=True, parallel=True)
+@two_ways
 def _fill_many(ranges, yields, numbers, distances, target, gauss, step, rows, start, weight, energy):  # type: ignore[no-untyped-def]
     for j in prange(len(distances) * len(ranges)):
         i, line = j // len(ranges), j % len(ranges)
@@ -669,14 +673,15 @@ def cross_nodes(
     numbers = source_numbers(source, float(cell_radius_um), float(nucleus_radius_um), 0.0, reach)
     bounds = target_radii(target, float(cell_radius_um), float(nucleus_radius_um))
     common = (ranges, shares, numbers, distances, bounds, _gauss(n), step, rows)
-    counts = _count_many(*common)
+    many = len(distances) * len(ranges) > _MANY_PIECES
+    counts = _count_many(many, *common)
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     weight, energy = np.empty(start[-1]), np.empty(start[-1])
-    _fill_many(*common, start, weight, energy)
+    _fill_many(many, *common, start, weight, energy)
     return NodeTable(distances, start[:: max(len(ranges), 1)].copy(), weight, energy)
 
 
-@njit(cache=True, parallel=True)
+@two_ways
 def _transform(start, weight, scaled_energy, s, found):  # type: ignore[no-untyped-def]
     for i in prange(len(start) - 1):
         for k in range(len(s)):
@@ -711,5 +716,5 @@ def cross_transform(table: NodeTable, s_per_MeV: npt.ArrayLike) -> Complex:
     """
     s = np.atleast_1d(np.asarray(s_per_MeV, dtype=complex))
     found = np.zeros((len(table.distance_um), len(s)), dtype=complex)
-    _transform(table.start, table.weight, table.energy_MeV, s, found)
+    _transform(len(table.weight) * len(s) > _MANY_TERMS, table.start, table.weight, table.energy_MeV, s, found)
     return found

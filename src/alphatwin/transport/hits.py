@@ -52,7 +52,7 @@ CONTINUOUS = (
 # --- the distribution ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SpecificEnergy:
     """Distribution of the specific energy z in one target; made by `specific_energy`.
 
@@ -86,6 +86,34 @@ class SpecificEnergy:
     _mass_kg: float = field(repr=False)
     _chord_um: float = field(repr=False)
     _states: tuple[tuple[_places.Branch, ...], ...] = field(repr=False, default=())
+
+    def __repr__(self) -> str:
+        found = f"{self.mean_hits:.4g} hits by alphas" if self.has_alphas else "no alphas, so no hits"
+        return (
+            f"SpecificEnergy({self.nuclide}, {self.target} of a cell of {self.cell_radius_um:g} um with a nucleus of "
+            f"{self.nucleus_radius_um:g} um, {self.decays:g} decays: {found}, mean {self.mean_dose_Gy:.4g} Gy)"
+        )
+
+    @property
+    def has_alphas(self) -> bool:
+        """Whether anything in the chain, where it decays, sends out alphas that count as events."""
+        return any(c.hits_per_decay > 0 and c.decays > 0 for c in self.components)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is and is not in the distribution.
+
+        Examples
+        --------
+        >>> specific_energy("Lu-177", cell_radius_um=5, nucleus_radius_um=4).notes[0]
+        'Lu-177 sends out no alpha that reaches the nucleus: there are no events, and z is its continuous part alone.'
+        """
+        if not self.has_alphas:
+            start = (
+                f"{self.nuclide} sends out no alpha that reaches the {self.target}: there are no events, and z is its "
+            )
+            return (f"{start}continuous part alone.", CONTINUOUS)
+        return (f"Events are alphas: {self.model}.", CONTINUOUS)
 
     # --- one event ---------------------------------------------------------------------------------------------------
 
