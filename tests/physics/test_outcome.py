@@ -496,10 +496,31 @@ def test_kidney_function_falls_as_after_two_treatments():
     The doses are the middles of the published ranges; the model was set to these two numbers, so this holds the
     calibration. Tolerance 1 %/y: halfway between the two treatments is 1.75.
     """
-    for total, half, published in ((17.0, 50.0, 3.8), (28.5, 30.0, 7.3)):
+    targets = catalog.outcome_model("kidney-course").targets
+    for total, half, key in ((17.0, 50.0, "median_loss_lu177"), (28.5, 30.0, "median_loss_y90")):
+        published = targets[key].value
         course = DoseCourse.simple({"kidneys": total / 4.0}, effective_half_life_h=half, cycles=4)
         loss = kidney_course(course, 85.0).loss_percent_per_y(365.25, 4 * 365.25)
         assert abs(float(loss[0]) - published) < 1.0
+
+
+@pytest.mark.parametrize("high_share", [0.0, 0.4, 1.0])
+def test_a_scavenger_spares_less_the_more_of_the_damage_is_from_alpha_particles(high_share):
+    """Spared BED = integral of E (D'_L + f RBE D'_H), by quadrature over the effect that the public method gives."""
+    drug = Scavenger("test", [6.0, 30.0], [0.5, 0.5], 8.0, 0.5, 0.25, 0.3)
+    course = DoseCourse.simple(
+        {"kidneys": 10.0 * (1.0 - high_share)},
+        effective_half_life_h=51.0,
+        high_let_dose_Gy_per_cycle={"kidneys": 2.0 * high_share},
+    )
+    before = course.dose_Gy.copy()
+    result = kidney_course(course, 80.0, kidneys(), scavenger=drug)
+    spared = float((result.bed_unprotected - result.bed)[0, -1])
+    hours = np.linspace(0.0, 1500.0, 1_500_001)
+    rate = LN2 / 51.0
+    whole = np.trapezoid(drug.effect(hours, [(0.0, 1.0)])[0] * 10.0 * rate * np.exp(-rate * hours), hours)
+    assert spared == pytest.approx(whole * (1.0 - high_share + 0.3 * high_share), rel=1e-6)
+    np.testing.assert_array_equal(course.dose_Gy.values, before.values)
 
 
 def test_counts_are_lowest_when_the_published_dose_response_is_clearest():
@@ -563,6 +584,14 @@ def test_red_cells_fall_little_and_do_not_overshoot():
         ("tumour-course", "stable_disease_trial", 66, "%", None),
         ("tumour-course", "progressive_disease_trial", 19, "%", None),
         ("tumour-course", "progression_free_survival", 29, "month", None),  # median PFS 29 months
+        (
+            "kidney-course",
+            "median_loss_lu177",
+            3.8,
+            "%/y",
+            None,
+        ),  # 7.3% per y (90Y-DOTATOC), 3.8% per y (177Lu-DOTATATE)
+        ("kidney-course", "median_loss_y90", 7.3, "%/y", None),
         ("kidney-course", "loss_y90", 6.8, "mL/min/y", None),  # 6.8 v. 3.0 mL a year
         ("kidney-course", "loss_y90_tandem", 3.0, "mL/min/y", None),
         (

@@ -232,6 +232,38 @@ def test_a_sample_is_solved_as_if_it_were_alone():
     np.testing.assert_array_equal(blood_course(alone)["platelets"].values[0], one[2])
 
 
+def test_every_model_gives_the_same_bits_for_any_threads_and_any_company():
+    import numba
+
+    z, n = Draws(40, seed=5), 40
+    gfr, volume, cold = np.linspace(20.0, 120.0, n), np.linspace(1.0, 60.0, n), np.linspace(0.0, 0.4, n)
+
+    def solved(part):
+        def scores(name):
+            return z.normal(name)[part]
+
+        tumour = tumour_course(
+            AC, {"liver_1": volume[part]}, TumourParameters.from_catalog(scores), cold_share=cold[part],
+            cold_cells="redrawn", prior=PriorTumourDose(10.0, 100.0),
+        )  # fmt: skip
+        kidney = kidney_course(
+            AC, gfr[part], KidneyParameters.from_catalog(scores), prior=PriorKidneyDose(5.0, 100.0),
+            scavenger=scavenger(scores=scores, gfr_mL_min=gfr[part]),
+        )  # fmt: skip
+        return [tumour.volume.values, tumour.viable.values, kidney.egfr.values, kidney.bed.values]
+
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    one = solved(slice(None))
+    numba.set_num_threads(before)
+    for whole, again, alone, part in zip(
+        one, solved(slice(None)), solved(slice(7, 8)), solved(slice(20, 31)), strict=True
+    ):
+        np.testing.assert_array_equal(again, whole)
+        np.testing.assert_array_equal(alone, whole[7:8])
+        np.testing.assert_array_equal(part, whole[20:31])
+
+
 def test_sample_axes_that_differ_are_refused():
     with pytest.raises(DomainError, match="samples"):
         kidney_course(LU, [90.0, 80.0], KidneyParameters.from_catalog(Draws(3).normal))
