@@ -206,7 +206,7 @@ def dose_point_kernel(
     rows, follow = _emitted(what, energy_MeV)
     shells = check_whole(shells, "shells", 2, 1000)
     seed, histories = check_seed(seed), check_histories(histories)
-    reach = _default_radius_mm(material, rows) if radius_mm is None else float(radius_mm)
+    reach = _default_radius_mm(material, rows) if radius_mm is None else _number(radius_mm, "radius_mm")
     if not 1e-3 <= reach <= 1e5:
         raise DomainError(f"radius_mm given as {radius_mm!r}; give a radius between 0.001 and 100000 mm.")
     scale = reach / 10 * material.density_g_per_cm3
@@ -394,6 +394,7 @@ def voxel_s_values(
             "density_g_per_cm3": rho,
             "histories": histories,
             "seed": seed,
+            "progeny_left_out": ", ".join(decaying.chain[1:]),
         },
     )
     for axis in "zyx":
@@ -444,7 +445,10 @@ def _voxel_energy(
     # beyond the range no electron comes back; photons set electrons free out to the border as well
     pad = [math.ceil(min(reach_mm, 30.0) / e) for e in edges]
     full = tuple(n + 2 * p for n, p in zip(shape, pad, strict=True))
-    check_memory(math.prod(full) * 16 * mc.BYTES_PER_VOXEL, f"An array of {full[0]} x {full[1]} x {full[2]} voxels")
+    check_memory(
+        math.prod(full) * (mc.lanes_of(math.prod(full)) * mc.BYTES_PER_VOXEL + 64),
+        f"An array of {full[0]} x {full[1]} x {full[2]} voxels",
+    )
     tables = stack_media([medium_tables(material)])
     z, y, x = (e / 10 for e in edges)
     world = mc.grid_world(

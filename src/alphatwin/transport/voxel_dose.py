@@ -7,11 +7,13 @@ One call, `voxel_dose`, and three methods. Alphas and recoils are local in all o
   FFT. Electrons: the energy laid down is kept and divided by the voxel's mass, so D = E/(rho V). Photons: the dose of a
   uniform medium is kept, because the fluence far from a source, and with it the dose, hardly depends on the density of
   the voxel that receives it. The photon kernel reaches over the whole grid: voxel kernel nearby, point kernel beyond.
+  Bremsstrahlung past the electrons' range is laid on like photons where it counts for 2 % of the photon energy or more.
 - ``"monte_carlo"``: every voxel with its own density and medium, in vacuum; batches until the uncertainty asked for.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +47,9 @@ DENSITY_LIMITS = (0.001, 5.0)
 # Assumption of ours where no media are given: upper limits of density in g/cm3
 BY_DENSITY = (("air", 0.05), ("lung", 0.7), ("soft-tissue", 1.15), ("bone-cortical", DENSITY_LIMITS[1]))
 _COST = {"electron": 1.0, "photon": 0.7}  # of one history, roughly; it only decides what is followed next
+_BREMSSTRAHLUNG = (
+    0.02  # radiated energy over photon energy from which convolution follows bremsstrahlung past the range
+)
 _NEAR = 4  # voxels round a source in which the photon kernel is a voxel kernel
 
 
@@ -160,6 +165,7 @@ def voxel_dose(
     xarray.DataArray
         ``[z, y, x, nuclide, radiation]`` in Gy; z, y, x are voxel centres in mm from the corner of the grid. The
         coordinate ``uncertainty`` (same dims) is one standard error; 0 where the method has none.
+        ``attrs["progeny_left_out"]`` names radioactive progeny for which no decays were given.
 
     Raises
     ------
@@ -200,7 +206,11 @@ def voxel_dose(
 
 
 def _map(values: Any, name: str) -> Array:
+    if {"x", "y", "z"} == set(getattr(values, "dims", ())):  # named axes tell their order themselves
+        values = values.transpose("z", "y", "x")
     try:
+        if np.iscomplexobj(values):
+            raise TypeError("it holds complex ones")
         given = np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:
         raise DomainError(f"{name} cannot be read as an array of numbers: {error}.") from error
@@ -216,6 +226,9 @@ def _at(mask: npt.NDArray[np.bool_]) -> str:
 
 def _checked(decays: Any, density: Any, voxel_mm: Any, nuclide: str | None, media: Any) -> _Grid:
     edges = kernels.check_voxel_mm(voxel_mm)
+    number = len(decays) if isinstance(decays, Mapping) else 1
+    voxels = int(getattr(density, "size", 0))  # before anything is copied
+    kernels.check_memory(voxels * 8 * (4 + 2 * len(RADIATIONS) * number), f"A grid of {voxels} voxels")
     rho = _map(density, "density")
     maps = _decay_maps(decays, nuclide)
     for name, values in maps.items():
@@ -239,7 +252,6 @@ def _checked(decays: Any, density: Any, voxel_mm: Any, nuclide: str | None, medi
             f"density is {rho[bad][0]:g} g/cm3 in voxel {_at(bad)}; densities lie between {low:g} (air is 0.0012) and "
             f"{high:g} g/cm3. Is it in g/cm3, and not in Hounsfield units or kg/m3?"
         )
-    kernels.check_memory(rho.size * 8 * (4 + 2 * len(RADIATIONS) * len(maps)), f"A grid of {rho.shape} voxels")
     kinds, names = _media(media, rho)
     return _Grid(maps, rho, kinds, names, edges)
 
@@ -334,88 +346,105 @@ def _convolution(grid: _Grid, seed: int) -> dict[tuple[str, str], Array]:
     reach = tuple(n - 1 for n in shape)
     full = tuple(fft.next_fast_len(2 * n - 1, real=True) for n in shape)
     kernels.check_memory(5 * 8 * math.prod(full), f"The FFT of a grid of {shape} voxels")
-    found = {}
+    found: dict[tuple[str, str], Array] = {}
     for name, decays in grid.decays.items():
         source = fft.rfftn(decays, full, workers=mc.threads())
-        for radiation, kernel in _kernels(nuclide_of(name), material, grid.edges, reach, seed).items():
+        for (radiation, by_mass), kernel in _kernels(nuclide_of(name), material, grid.edges, reach, seed).items():
             placed = np.zeros(full)
             half = tuple(n // 2 for n in kernel.shape)
             placed[tuple(slice(0, n) for n in kernel.shape)] = kernel
             placed = np.roll(placed, tuple(-h for h in half), axis=(0, 1, 2))
             energy = fft.irfftn(source * fft.rfftn(placed, workers=mc.threads()), full, workers=mc.threads())
             energy = np.maximum(energy[tuple(slice(0, n) for n in shape)], 0.0)
-            if radiation == "electron":
-                found[name, radiation] = grid.gray(energy)
-            else:
-                found[name, radiation] = energy * JOULE_PER_MEV / (material.density_g_per_cm3 * grid.volume_cm3 * 1e-3)
+            kept = grid.density if by_mass else material.density_g_per_cm3
+            dose = energy * JOULE_PER_MEV / (kept * grid.volume_cm3 * 1e-3)
+            found[name, radiation] = found[name, radiation] + dose if (name, radiation) in found else dose
     return found
 
 
 def _kernels(
     decaying: Nuclide, material: Material, edges: tuple[float, float, float], reach: tuple[int, ...], seed: int
-) -> dict[str, Array]:
-    """MeV per decay in the voxels round a source: electrons to their range, photons as far as the grid reaches."""
-    found = {}
-    _, energy, _ = kernels.lines_of(decaying, "electron")
+) -> dict[tuple[str, bool], Array]:
+    """MeV per decay in the voxels round a source, by radiation and whether the energy (True) or the dose is kept.
+
+    Electrons to their range, their bremsstrahlung beyond it and photons as far as the grid reaches.
+    """
+    found: dict[tuple[str, bool], Array] = {}
+    axes = [np.arange(-r, r + 1) * e for r, e in zip(reach, edges, strict=True)]
+    distance = np.sqrt(axes[0][:, None, None] ** 2 + axes[1][None, :, None] ** 2 + axes[2][None, None, :] ** 2)
+    farthest = float(distance.max()) * 1.1
+
+    def tail(radiation: str, nearest: float) -> Array:
+        point = _point_kernel(decaying.name, material.name, farthest, seed).sel(radiation=radiation)
+        return _beyond(point, distance, nearest, edges, material.density_g_per_cm3)
+
+    _, energy, yields = kernels.lines_of(decaying, "electron")
     if len(energy):
-        far = (
-            10
-            * material.csda_range_g_per_cm2("electron", max(float(energy.max()), 1.001e-3))
-            / material.density_g_per_cm3
-        )
+        clipped = np.maximum(energy, 1.001e-3)
+        far = 10 * material.csda_range_g_per_cm2("electron", float(clipped.max())) / material.density_g_per_cm3
         size = tuple(2 * min(r, math.ceil(far / e)) + 1 for r, e in zip(reach, edges, strict=True))
-        found["electron"] = kernels.cached_kernel_energy(
+        found["electron", True], _ = kernels.cached_kernel_energy(
             decaying.name, "electron", edges, size, material.name, 400_000, seed
-        )[0]
+        )
+        radiated = float(np.sum(energy * yields * material.radiation_yield(clipped)))
+        if size != distance.shape and radiated > _BREMSSTRAHLUNG * decaying.energy_MeV("photon"):
+            beyond = tail("electron", far)
+            beyond[_middle(reach, size)] = 0.0
+            found["electron", False] = beyond
     _, energy, _ = kernels.lines_of(decaying, "photon")
     if len(energy):
-        found["photon"] = _photon_kernel(decaying, material, edges, reach, seed)
+        near = tuple(2 * min(r, _NEAR) + 1 for r in reach)
+        inner, _ = kernels.cached_kernel_energy(decaying.name, "photon", edges, near, material.name, 1_000_000, seed)
+        if near == distance.shape:
+            found["photon", False] = inner
+        else:
+            found["photon", False] = tail("photon", 0.7 * _NEAR * min(edges))
+            found["photon", False][_middle(reach, near)] = inner
     return found
 
 
-def _photon_kernel(
-    decaying: Nuclide, material: Material, edges: tuple[float, float, float], reach: tuple[int, ...], seed: int
+def _middle(reach: tuple[int, ...], size: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple(slice(r - n // 2, r + n // 2 + 1) for r, n in zip(reach, size, strict=True))
+
+
+@functools.lru_cache(maxsize=16)
+def _point_kernel(name: str, medium: str, radius_mm: float, seed: int) -> xr.DataArray:
+    return kernels.dose_point_kernel(name, medium=medium, radius_mm=radius_mm, shells=80, histories=500_000, seed=seed)
+
+
+def _beyond(
+    point: xr.DataArray, distance: Array, nearest: float, edges: tuple[float, float, float], density: float
 ) -> Array:
-    """Voxel kernel up to `_NEAR` voxels, point kernel at the voxel centres beyond.
+    """MeV per decay of a point kernel at the voxel centres, meant for those farther than `nearest`.
 
     The mean of 1/r^2 over two voxels of edge d is higher than at their centres by d^2/(6 r^2), to second order.
     """
-    near = tuple(2 * min(r, _NEAR) + 1 for r in reach)
-    inner, _ = kernels.cached_kernel_energy(decaying.name, "photon", edges, near, material.name, 1_000_000, seed)
-    if all(r <= _NEAR for r in reach):
-        return inner
-    axes = [np.arange(-r, r + 1) * e for r, e in zip(reach, edges, strict=True)]
-    distance = np.sqrt(axes[0][:, None, None] ** 2 + axes[1][None, :, None] ** 2 + axes[2][None, None, :] ** 2)
-    point = kernels.dose_point_kernel(
-        decaying.name,
-        medium=material.name,
-        radius_mm=float(distance.max()) * 1.1,
-        shells=80,
-        histories=500_000,
-        seed=seed,
-    ).sel(radiation="photon")
-    log = _smooth_log(point, distance, 0.7 * _NEAR * min(edges))
     safe = np.maximum(distance, min(edges))
-    mass_kg = material.density_g_per_cm3 * math.prod(edges) * 1e-6
     mean_square = sum(e * e for e in edges) / 3
-    kernel = np.exp(log) / safe**2 * (1 + mean_square / (6 * safe**2)) * mass_kg / JOULE_PER_MEV
-    middle = tuple(slice(r - n // 2, r + n // 2 + 1) for r, n in zip(reach, near, strict=True))
-    kernel[middle] = inner
-    return np.asarray(kernel)
+    to_MeV = density * math.prod(edges) * 1e-6 / JOULE_PER_MEV
+    log = _smooth_log(point, distance, nearest)
+    return np.asarray(np.exp(log) / safe**2 * (1 + mean_square / (6 * safe**2)) * to_MeV)
 
 
 def _smooth_log(point: xr.DataArray, distance: Array, nearest: float) -> Array:
     """ln(K r^2) at some distances from a point kernel K in shells: a polynomial of degree 6 in sqrt(r) that follows the
-    shells by their errors. K r^2 has no features beyond the electrons' range, so what it smooths is counting noise."""
+    shells by their errors. K r^2 has no features beyond the electrons' range, so what it smooths is counting noise.
+    Beyond the last shell that was hit often enough it falls on exponentially; with fewer than two such shells it is 0."""
     outer = point["outer_mm"].values
     inner = np.concatenate([[0.0], outer[:-1]])
     middle = 0.5 * (inner + outer)
     times_r2 = point.values * (outer**3 - inner**3) / (3 * (outer - inner))  # exact in a shell where K r^2 is constant
     used = (middle >= nearest) & (point.values > 4 * point["uncertainty"].values)
+    if np.count_nonzero(used) < 2:
+        return np.full(distance.shape, -np.inf)
     weight = point.values[used] / np.maximum(point["uncertainty"].values[used], 1e-3 * point.values[used])
     x = np.sqrt(middle[used] / outer[-1])
-    fit = np.polynomial.Polynomial.fit(x, np.log(times_r2[used]), min(6, used.sum() - 1), w=weight)
-    return np.asarray(fit(np.clip(np.sqrt(distance / outer[-1]), x[0], x[-1])))
+    fit = np.polynomial.Polynomial.fit(x, np.log(times_r2[used]), min(6, used.sum() // 2), w=weight)
+    found = np.asarray(fit(np.clip(np.sqrt(distance / outer[-1]), x[0], x[-1])))
+    half = np.flatnonzero(used)[len(x) // 2]
+    last = middle[used][-1]
+    slope = min(0.0, float(fit(x[-1]) - fit(x[len(x) // 2])) / max(last - middle[half], 1e-9))
+    return np.asarray(found + slope * np.maximum(0.0, distance - last))
 
 
 # --- Monte Carlo -----------------------------------------------------------------------------------------------------
@@ -552,6 +581,10 @@ def _start(grid: _Grid, options: _Options, streams: Sequence[_Stream]) -> VoxelT
     names = tuple((s.nuclide, s.radiation) for s in streams)
     key = _key(grid, options)
     if options.resume is not None:
+        if not isinstance(options.resume, VoxelTally):
+            raise DomainError(
+                f"resume given as {type(options.resume).__name__}; give the tally of a `VoxelProgress`, a VoxelTally."
+            )
         if options.resume.key != key or options.resume.streams != names:
             raise DomainError(
                 "The tally to resume from belongs to another request: maps, media, voxel size, nuclides, seed and "
@@ -624,6 +657,7 @@ def _array(
     import xarray as xr
 
     names = list(grid.decays)
+    missing = sorted({n for name in names for n in nuclide_of(name).chain} - set(names))
     values = np.zeros((*grid.density.shape, len(names), len(RADIATIONS)))
     spread = np.zeros_like(values)
     for (name, radiation), given in dose.items():
@@ -640,7 +674,14 @@ def _array(
             "radiation": list(RADIATIONS),
             "uncertainty": (dims, spread),
         },
-        attrs={"units": "Gy", "long_name": "absorbed dose", "method": method, "media": ", ".join(grid.names), **told},
+        attrs={
+            "units": "Gy",
+            "long_name": "absorbed dose",
+            "method": method,
+            "media": ", ".join(grid.names),
+            **told,
+            "progeny_left_out": ", ".join(missing),
+        },
     )
     for axis in "zyx":
         found[axis].attrs.update(units="mm", long_name=f"voxel centre along {axis}")
