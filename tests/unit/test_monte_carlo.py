@@ -171,7 +171,7 @@ def test_kernels_of_the_same_seed_are_equal():
         ({"what": "electron", "energy_MeV": float("nan")}, DomainError, "nan"),
         ({"what": "elektron", "energy_MeV": 1.0}, DomainError, "Did you mean electron"),
         ({"what": "Lu-177", "energy_MeV": 1.0}, DomainError, "brings its own"),
-        ({"what": "Lu177"}, CatalogError, "Lu-177"),
+        ({"what": "Lu-17"}, CatalogError, "Lu-177"),
         ({"what": "electron", "energy_MeV": 1.0, "medium": "watr"}, CatalogError, "water"),
         ({"what": "electron", "energy_MeV": 1.0, "shells": 1}, DomainError, "shells"),
         ({"what": "electron", "energy_MeV": 1.0, "shells": 2.5}, DomainError, "whole"),
@@ -447,7 +447,7 @@ def test_voxel_dose_refuses(change, message):
         at.voxel_dose(**{**asked, **change})
 
 
-@pytest.mark.parametrize("change", [{"nuclide": "Lu177"}, {"media": "watr"}, {"media": {"watr": ONES > 0}}])
+@pytest.mark.parametrize("change", [{"nuclide": "Lu-17"}, {"media": "watr"}, {"media": {"watr": ONES > 0}}])
 def test_voxel_dose_suggests_names(change):
     with pytest.raises(CatalogError, match="Did you mean"):
         at.voxel_dose(**{"decays": one_hot(), "density": ONES, "voxel_mm": 3.0, "nuclide": "Lu-177", **change})
