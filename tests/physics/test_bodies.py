@@ -14,6 +14,7 @@ from alphatwin.transport import RegionMass, bodies
 from alphatwin.transport import _body_transport as transport
 from alphatwin.transport import _mc_histories as mc
 from alphatwin.transport._mc_tables import medium_tables, stack_media
+from conftest import EXAMPLES, with_options
 
 MEV_PER_KG = 1.602176634e-13
 
@@ -316,3 +317,99 @@ def test_whole_body_keeps_the_emitted_energy():
     kept = float(s.sel(radiation="photon")) * kg / MEV_PER_KG / decay.energy_MeV("photon")
     assert 0.25 < kept < 0.5
     assert float(s.sel(radiation="electron")) * kg / MEV_PER_KG == pytest.approx(decay.energy_MeV("electron"), rel=2e-3)
+
+
+# --- a whole case ----------------------------------------------------------------------------------------------------
+
+LU177 = "snmmi-patient4"
+
+
+@pytest.fixture(scope="module")
+def both():
+    """The first example at the point estimate: photons of the body, and spheres."""
+    case = with_options(at.load(EXAMPLES[LU177]), samples=1)
+    return at.run(case), at.run(with_options(case, transport="spheres"))
+
+
+def _off_diagonal(s):
+    names = [str(n) for n in s["source"].values]
+    square = s.sel(target=names).isel(sample=0).sum("nuclide")
+    return {r: square.sel(radiation=r).to_numpy() * (1 - np.eye(len(names))) for r in at.physics.RADIATIONS}
+
+
+def test_energy_of_a_case_is_not_made_by_cross_fire(both):
+    """Per source: sum over targets of mass x S of photons <= energy emitted as photons; it is above that of spheres."""
+    kept = []
+    for report in both:
+        given = report.course.s_values
+        names = [str(n) for n in given.s["source"].values]
+        mass_kg = given.mass_g.sel(region=names).isel(sample=0).to_numpy() * 1e-3
+        s = given.s.sel(target=names, nuclide="Lu-177", radiation="photon").isel(sample=0).to_numpy()
+        emitted_J = at.nuclide("Lu-177").energy_MeV("photon") * MEV_PER_KG  # SAF is per kg, S in J/kg
+        share = mass_kg @ s / emitted_J
+        assert (share > 0).all()
+        assert (share < 1).all(), dict(zip(names, share, strict=True))  # the rest escapes
+        kept.append(share[names.index("kidney_left")])
+    assert kept[0] > 2 * kept[1]
+
+
+def test_cross_fire_of_a_case_is_of_photons_alone(both):
+    body, spheres = (r.course.s_values for r in both)
+    assert body.cross_fire
+    assert not spheres.cross_fire
+    away = _off_diagonal(body.s)
+    count = len(body.s["source"])
+    assert (away["photon"] > 0).sum() == count * (count - 1)
+    for radiation in ("alpha", "recoil", "electron"):
+        assert not away[radiation].any()
+    assert not any(v.any() for v in _off_diagonal(spheres.s).values())
+    charged = ["alpha", "recoil", "electron"]
+    np.testing.assert_array_equal(body.s.sel(radiation=charged), spheres.s.sel(radiation=charged))
+
+
+def test_dose_of_a_case_is_self_and_cross(both):
+    """D(spleen) from S values and decays summed by hand; every region gains or loses what its photons do, no more."""
+    body, spheres = both
+    for report in both:
+        s = report.course.s_values.s.isel(sample=0).sum("radiation").sel(nuclide="Lu-177")
+        decays = report.course.decays.decays.isel(sample=0).sel(nuclide="Lu-177")
+        by_hand = sum(float(decays.sel(region=r)) * float(s.sel(target="spleen", source=r)) for r in s["source"].values)
+        assert float(report.course.dose.dose.sel(region="spleen").sum()) == pytest.approx(by_hand, rel=1e-12)
+    gain = {r: _total(body, r) / _total(spheres, r) - 1 for r in body.course.regions}
+    assert all(-0.02 < g < 0.19 for g in gain.values()), gain  # photons are 19 % of the energy of 177Lu
+    assert gain["red_marrow"] > gain["liver"]  # thin and spread: cross-fire counts most
+    assert body.course.regions == spheres.course.regions
+    for region in body.course.regions:  # the union keeps its parts, whatever photons reach it
+        key = "time_integrated_activity_MBq_h"
+        assert body.region(region)[key] == spheres.region(region)[key]
+
+
+def _total(report, region):
+    return report.region(region)["absorbed_dose_Gy"]["total"]["mean"]
+
+
+def test_a_report_tells_its_transport(both):
+    body, spheres = both
+    assert "ornl8381" in body.provenance.sources
+    assert any("stylised" in i.name and not i.verified for i in body.inputs)
+    assert any("stylised adult" in said for said in body.assumptions)
+    assert not any("cross-fire between regions is not included" in said for said in body.assumptions)
+    assert any("cross-fire between regions is not included" in said for said in spheres.assumptions)
+    assert "every region alone, as a sphere" in [w.name for w in body.what_if]
+    assert "photons of a stylised body" in [w.name for w in spheres.what_if]
+    other = next(w for w in body.what_if if w.name == "every region alone, as a sphere")
+    assert other.value == pytest.approx(float(spheres.ledgers[body.answer_tissue].total_Gy()[0]), rel=1e-12)
+    assert "specific absorbed fractions of a stylised adult" in body.html()
+    assert "specific absorbed fractions of a stylised adult" not in spheres.html()
+
+
+def test_a_tumour_of_a_case_is_named_and_alone():
+    case = at.load(EXAMPLES[LU177])
+    spleen = case.kinetics.regions["spleen"]
+    regions = {**case.kinetics.regions, "tumour_1": spleen.model_copy(update={"volume_mL": (20.0,)})}
+    case = case.model_copy(update={"kinetics": case.kinetics.model_copy(update={"regions": regions})})
+    report = at.run(with_options(case, samples=1))
+    s = report.course.s_values.s.isel(sample=0).sum(["nuclide", "radiation"])
+    assert float(s.sel(target="tumour_1").sum()) == float(s.sel(target="tumour_1", source="tumour_1")) > 0
+    assert float(s.sel(source="tumour_1", target="kidney_left")) == 0
+    assert any("tumour_1" in said and "without a place" in said for said in report.assumptions)

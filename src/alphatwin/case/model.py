@@ -539,6 +539,10 @@ class Options(_Part):
         default="95 %", validate_default=True, description="probability to stay within a limit, for the next cycle"
     )
     mass_basis: Literal["with_blood", "parenchyma"] = "with_blood"
+    transport: Literal["body", "spheres"] = Field(
+        default="body",
+        description="body: photons reach the other organs of a stylised adult (people only); spheres: every region alone",
+    )
     calibration_sd: Fraction = Field(default="5 %", validate_default=True, description="common to all regions, k = 1")
     mass_sd: Fraction = Field(default="5 %", validate_default=True, description="of a measured volume or mass, k = 1")
     reference_mass_sd: Fraction = Field(default="20 %", validate_default=True, description="of a reference mass, k = 1")

@@ -119,7 +119,7 @@ def _mird(a: np.ndarray, s: np.ndarray) -> np.ndarray:
     out = np.zeros((n, s.shape[1], s.shape[3], s.shape[4]))
     for target in range(s.shape[1]):
         for source in range(s.shape[2]):
-            if s[:, target, source].any():  # self dose only: nearly every pair is zero
+            if s[:, target, source].any():  # spheres only: nearly every pair is zero
                 out[:, target] += a[:, source, :, None] * s[:, target, source]
     return out
 
@@ -148,7 +148,8 @@ def with_union(s_values: SValues, name: str, parts: Sequence[str]) -> SValues:
                 [" + ".join(dict.fromkeys(str(v) for v in mass[label].sel(region=list(parts)).values))],
             )
     row = xr.DataArray(total, dims=("sample", "region"), coords=coords)
-    return replace(s_values, s=bigger, mass_g=xr.concat([row, mass], dim="region").assign_attrs(mass.attrs))
+    masses = xr.concat([row, mass], dim="region").assign_attrs(mass.attrs)
+    return replace(s_values, s=bigger, mass_g=masses, unions={**s_values.unions, name: tuple(parts)})
 
 
 def dose_rate_terms(amplitude: xr.DataArray, s_values: SValues, radiations: Sequence[str]) -> xr.DataArray:

@@ -289,7 +289,7 @@ class Report:
         effect = course.effect
         return {
             "mass_g": stats(course.s_values.mass_g.sel(region=name)),
-            "time_integrated_activity_MBq_h": self._activity(self._parts(name)),
+            "time_integrated_activity_MBq_h": self._activity(course.s_values.parts(name)),
             "absorbed_dose_Gy": {
                 **{str(r): stats(dose.sel(radiation=r)) for r in dose["radiation"].values},
                 "total": stats(dose.sum("radiation")),
@@ -318,13 +318,6 @@ class Report:
         """Dose to the zones of the region's structures, and hits of their cells, where the case asks for them."""
         mine = {s.structure: s.as_dict() for s in self.structures if s.region == name}
         return {"structures": mine} if mine else {}
-
-    def _parts(self, name: str) -> list[str]:
-        sources = [str(s) for s in self.course.s_values.s["source"].values]
-        if name in sources:
-            return [name]
-        s = self.course.s_values.s.sel(target=name)
-        return [source for source in sources if bool((s.sel(source=source) > 0).any())]
 
     def _activity(self, regions: list[str]) -> dict[str, dict[str, float]]:
         tia = self.course.decays.time_integrated_activity_MBq_h.sel(region=regions).sum("region") * self.course.scale

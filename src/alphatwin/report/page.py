@@ -99,6 +99,7 @@ def _context(report: Report) -> dict[str, Any]:
         "answer_tissue": report.answer_tissue,
         "tornado": _script(_tornado(report)) if report.sensitivity else None,
         "what_if": report.what_if,
+        "cross_fire": report.course.s_values.cross_fire,
         "assumptions": report.assumptions,
         "gaps": report.gaps,
         "evidence": report.evidence,

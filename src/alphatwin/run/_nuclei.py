@@ -93,7 +93,7 @@ def nucleus_hits(c: Context, course: Course) -> dict[str, NucleusHits]:
     sources = [str(r) for r in s["source"].values]
     made = {name: _of_region(c, course, name, alphas, alpha) for name in sources}
     for union in (r for r in course.regions if r not in sources):
-        parts = [r for r in sources if bool((s.sel(target=union, source=r) > 0).any())]
+        parts = course.s_values.parts(union)
         share = mass.sel(region=parts).values / mass.sel(region=parts).values.sum(axis=1, keepdims=True)
         made[union] = _union([made[p] for p in parts], share)
     c.book.say(

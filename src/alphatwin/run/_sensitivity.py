@@ -78,14 +78,28 @@ def other_choices(case: Case, curves: Curves, tissue: str, reference: float) -> 
             Context(case, point, marrow=transport.MarrowModel.skeletal()),
         )
     basis = "parenchyma" if case.options.mass_basis == "with_blood" else "with_blood"
-    swapped = case.model_copy(update={"options": case.options.model_copy(update={"mass_basis": basis})})
     label = "parenchyma alone" if basis == "parenchyma" else "with blood"
-    add(f"reference masses: {label}", "which mass a reference S value is for", Context(swapped, point))
+    add(
+        f"reference masses: {label}",
+        "which mass a reference S value is for",
+        Context(_with_options(case, mass_basis=basis), point),
+    )
+    if Context(case, point).human:
+        way, label, why = (
+            ("spheres", "every region alone, as a sphere", "photons of one region do not reach another")
+            if case.options.transport == "body"
+            else ("body", "photons of a stylised body", "photons of one region reach the others")
+        )
+        add(label, why, Context(_with_options(case, transport=way), point))
     for model, label in (("mono", "mono-exponential curves"), ("average", "curves averaged over models by AICc")):
         other = _with_model(case, model)
         with contextlib.suppress(FitError):  # too few points for it: then it is no choice
             add(label, "the model of the time-activity curve", Context(other, point), fit_curves(other))
     return tuple(made)
+
+
+def _with_options(case: Case, **changed: str) -> Case:
+    return case.model_copy(update={"options": case.options.model_copy(update=changed)})
 
 
 def _with_model(case: Case, model: str) -> Case:

@@ -10,9 +10,11 @@ import numpy as np
 
 from .. import biology, catalog, dose, kinetics, transport
 from ..case import Case, RegionData
+from ..catalog.bodies import body
 from ..errors import CaseError
 from ..physics import nuclide as nuclide_of
 from ..report import Course
+from ..transport.bodies import body_s_values
 from ._context import Context
 
 __all__ = ["carrier_curves", "course_of", "daughters_of", "effect_of", "fit_curves", "tissue_parameters"]
@@ -270,7 +272,7 @@ def course_of(
     chain = _with_blood_shared(c, chain, tuple(parents))
     decays = kinetics.integrate(chain)
     masses = _masses(c, tuple(parents))
-    s_values = transport.self_s_values(masses, chain.nuclides, marrow=c.marrow)
+    s_values = _s_values(c, masses, chain.nuclides)
     if {"kidney_left", "kidney_right"} <= set(masses):
         s_values = dose.with_union(s_values, "kidneys", ("kidney_left", "kidney_right"))
     given = dose.absorbed_dose(decays, s_values)
@@ -279,6 +281,20 @@ def course_of(
     c.book.say(*chain.notes, *given.notes, *effect.notes)
     c.book.cite(*s_values.sources)
     return Course(agent_id, therapy.name, activities_MBq, chain, decays, s_values, given, effect)
+
+
+def _s_values(c: Context, masses: Mapping[str, transport.RegionMass], nuclides: tuple[str, ...]) -> transport.SValues:
+    """Photons of a stylised body for people, unless the case asks for spheres; spheres for animals."""
+    if c.case.options.transport == "spheres" or not c.human:
+        return transport.self_s_values(masses, nuclides, marrow=c.marrow)
+    shapes = body("adult")
+    for name in masses:
+        region = shapes.regions.get(name)
+        if region is not None and region.published_volume is not None:
+            c.book.use(f"volume of {name} in the stylised body", region.published_volume)
+    if "red_marrow" in masses:
+        c.book.use("red marrow in the stylised body", shapes.red_marrow_mass)
+    return body_s_values(masses, nuclides, anatomy=c.case.patient.anatomy, marrow=c.marrow)
 
 
 def _say_translation(c: Context, agent_id: str) -> None:

@@ -77,16 +77,8 @@ def _regions_of(region: str, course: Course) -> list[str]:
     return [r for r in course.regions if region == "kidneys" and r in ("kidney_left", "kidney_right")]
 
 
-def _parts(course: Course, region: str) -> list[str]:
-    s = course.s_values.s
-    sources = [str(r) for r in s["source"].values]
-    if region in sources:
-        return [region]
-    return [r for r in sources if bool((s.sel(target=region, source=r) > 0).any())]
-
-
 def _of_structure(c: Context, course: Course, region: str, entry: catalog.Structure) -> StructureResult:
-    parts = _parts(course, region)
+    parts = course.s_values.parts(region)
     names = course.kinetics.nuclides
     decays = course.decays.decays.sel(region=parts).values * course.scale  # [sample, part, nuclide]
     mass_g = course.s_values.mass_g.sel(region=parts).values.sum(axis=1)

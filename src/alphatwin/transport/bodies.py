@@ -62,7 +62,7 @@ MASSES = "# masses_g:"  # the line of the shipped file that holds them
 _PHOTON = RADIATIONS.index("photon")
 CROSS_FIRE = (
     "Photons from one region to another as in a stylised adult (ORNL/TM-8381), scaled to the masses here; the anatomy of the "
-    "patient may differ by 20 to 30 % or, for organs that touch, more."
+    "patient may differ by 20 to 30 % or, for organs that touch, more. Nobody read the shapes of that body in its report."
 )
 _COMMAND = "python -m alphatwin.transport._body_transport"
 _FLOOR = 1e-15  # 1/kg, stands for 0 in logarithms
@@ -290,6 +290,21 @@ class BodyFractions:
         k = np.clip(np.searchsorted(nodes, log_e) - 1, 0, len(nodes) - 2)
         part = np.clip((log_e - nodes[k]) / (nodes[k + 1] - nodes[k]), 0, 1)[:, None, None]
         return saf, saf * ((1 - part) * relative[k] + part * relative[k + 1])
+
+    @functools.cached_property
+    def _photon_s(self) -> dict[str, tuple[Array, Array]]:
+        return {}
+
+    def photon_s(self, nuclide: str) -> tuple[Array, Array]:
+        """S of a nuclide's photons, S = sum y E SAF, and standard error [target, source], Gy per decay at the body's masses."""
+        if nuclide not in self._photon_s:
+            table = nuclide_of(nuclide).emissions("photon")
+            energy = table["energy_MeV"].to_numpy(dtype=float)
+            joules = energy * table["yield_per_decay"].to_numpy(dtype=float) * JOULE_PER_MEV
+            used = joules > 0
+            saf, u = self.at(energy[used])
+            self._photon_s[nuclide] = np.tensordot(joules[used], saf, 1), np.tensordot(joules[used], u, 1)
+        return self._photon_s[nuclide]
 
 
 @functools.cache
@@ -552,16 +567,7 @@ class _Photons:
 
     def pieces(self, name: str) -> tuple[Array, Array, Array, Array]:
         """S between parts (scaled) and of parts for themselves (to be scaled), [target, source], each with its error."""
-        table = nuclide_of(name).emissions("photon")
-        energy = table["energy_MeV"].to_numpy(dtype=float)
-        emitted = energy * table["yield_per_decay"].to_numpy(dtype=float)
-        used = emitted > 0
-        if not used.any():
-            nothing = np.zeros((len(self.asked), len(self.asked)))
-            return nothing, nothing, nothing, nothing
-        saf, u = self.fractions.at(energy[used])
-        joules = emitted[used] * JOULE_PER_MEV
-        total, error = np.tensordot(joules, saf, 1), np.tensordot(joules, u, 1)
+        total, error = self.fractions.photon_s(name)
         w = self._weights
         own, own_error = np.diag(np.diag(total)), np.diag(np.diag(error))
         apart_error = np.sqrt(w**2 @ (error - own_error) ** 2 @ (w**2).T)

@@ -2,7 +2,7 @@
 
 A region is a sphere of its mass inside an infinite medium of its own kind, with the activity spread evenly in it.
 Alphas and electrons cross its boundary, photons leave it and are scattered back; nothing passes from one region to
-another yet (``SValues.cross_fire`` is False). See docs/transport.md for equations, sources and validity.
+another (``SValues.cross_fire`` is False); `bodies` adds that. See docs/transport.md for equations, sources and validity.
 """
 
 from __future__ import annotations
@@ -274,7 +274,7 @@ class SValues:
     Attributes
     ----------
     s : DataArray[sample, target, source, nuclide, radiation]
-        Gy per decay; 0 where target and source differ (no cross-fire yet).
+        Gy per decay; 0 where target and source differ unless ``cross_fire``.
     mass_g : DataArray[sample, region]
         g, the masses that were used; coords ``medium`` and ``basis`` say of what and what they count.
     marrow : MarrowModel
@@ -285,6 +285,8 @@ class SValues:
         What is missing, in a sentence for the report.
     sources : tuple of str
         Bibliography keys of what was used.
+    unions : mapping of str to tuple of str
+        Targets that are no source, and the regions they are made of.
     """
 
     s: xr.DataArray
@@ -293,6 +295,7 @@ class SValues:
     cross_fire: bool = False
     note: str = NO_CROSS_FIRE
     sources: tuple[str, ...] = ()
+    unions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_array(self.s, ("sample", "target", "source", "nuclide", "radiation"), "Gy", "SValues.s")
@@ -313,6 +316,10 @@ class SValues:
     def regions(self) -> tuple[str, ...]:
         """Names of the regions, in order."""
         return tuple(str(r) for r in self.mass_g["region"].values)
+
+    def parts(self, region: str) -> list[str]:
+        """The regions that a target is made of: those of a union, else itself."""
+        return list(self.unions.get(region, (region,)))
 
 
 def _nodes() -> Array:
