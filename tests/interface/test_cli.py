@@ -391,6 +391,11 @@ def test_a_failing_run_leaves_an_older_result_alone(alphatwin, case, tmp_path, m
 # --- interrupts, pipes, terminals ------------------------------------------------------------------------------------
 
 
+def hears_ctrl_c():
+    """A shell's background job is started deaf to SIGINT, and so would be the tests' own children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("stage", [2, 3, "writing"])
 def test_ctrl_c_at_any_stage(case, tmp_path, stage):
     """A real SIGINT, sent by the process to itself when a stage begins."""
@@ -402,7 +407,7 @@ def test_ctrl_c_at_any_stage(case, tmp_path, stage):
         "cli._progress = progress\ncli.main()\n"
     )
     command = [sys.executable, "-c", code, "run", case, "-o", tmp_path / "out" / "deep", str(stage)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=hears_ctrl_c)
     assert done.returncode == 130, done.stderr
     assert done.stdout == ""
     assert done.stderr == "Interrupted; nothing half-written was left behind.\n"
@@ -417,7 +422,8 @@ def test_ctrl_c_from_outside_in_the_middle(case, tmp_path):
         "cli._progress = progress\ncli.main()\n"
     )
     command = [sys.executable, "-c", code, "run", case, "-o", tmp_path]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, preexec_fn=hears_ctrl_c) as process:
         for line in process.stderr:
             if line.startswith("fitting"):
                 process.send_signal(signal.SIGINT)
