@@ -12,7 +12,7 @@ import alphatwin
 
 ROOT = pathlib.Path(alphatwin.__file__).parent
 REPOSITORY = ROOT.parents[1]
-ROOMS = ["errors", "units", "draws", "catalog", "case", "physics", "transport", "kinetics", "dose", "biology", "comparison", "evidence", "trials", "report", "run",
+ROOMS = ["errors", "units", "draws", "catalog", "case", "physics", "transport", "kinetics", "imaging", "dose", "biology", "comparison", "evidence", "cohort", "trials", "report", "run",
          "validation", "cli"]  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 

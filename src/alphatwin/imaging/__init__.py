@@ -1,0 +1,1 @@
+"""Images in, images out: DICOM and NIfTI, calibration, registration, voxel time-activity."""
