@@ -78,10 +78,10 @@ def test_writes_maps_tables_and_a_page(alphatwin, case, tmp_path):
 
 
 def test_the_line_of_a_slip_is_named(alphatwin, case):
-    said = alphatwin("dose", case(("activity.nii.gz", "activty.nii.gz")))
+    said = alphatwin("dose", case(("activity.nii.gz", "activit.nii.gz")))
     assert said.code == 2
     assert said.err.startswith(
-        "ball.yaml, line 6, sources.Lu-177.activity.0: activty.nii.gz: there is no such file. Did you"
+        "ball.yaml, line 6, sources.Lu-177.activity.0: activit.nii.gz: there is no such file. Did you"
     )
     assert "Traceback" not in said.err
 

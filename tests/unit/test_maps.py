@@ -169,7 +169,7 @@ def test_mismatched_grids_name_the_difference(folder, change, words):
         ("Lu-177:", "Lu-1777:", "Did you mean Lu-177"),
         ("decays: decays.nii.gz", "decays: decay.nii.gz", "Did you mean decays.nii.gz"),
         ("decays: decays.nii.gz", "decays: ../decays.nii.gz", "beside the case file"),
-        ("method: local", "method: lokal", "Did you mean local"),
+        ("method: local", "method: locals", "Did you mean local"),
         ("method: local", "method: {name: monte_carlo, region: kidnay}", "Did you mean kidney"),
         ("method: local", "method: {name: local, uncertainty: 1 %}", "no statistical uncertainty"),
         ("2: tumour", "7: tumour", "no voxel of labels.nii.gz has label 7"),

@@ -57,7 +57,7 @@ def density_from_hu(hu: npt.ArrayLike, calibration: str = "schneider2000") -> np
     Examples
     --------
     >>> density_from_hu([-1000, 0, 40, 1000]).round(3).tolist()
-    [0.001, 1.018, 1.05, 1.609]
+    [0.001, 1.017, 1.051, 1.609]
     """
     values = np.asarray(hu, dtype=float)
     low, high = HU_LIMITS
