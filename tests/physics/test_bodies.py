@@ -400,8 +400,8 @@ def test_a_report_tells_its_transport(both):
     assert "photons of a stylised body" in [w.name for w in spheres.what_if]
     other = next(w for w in body.what_if if w.name == "every region alone, as a sphere")
     assert other.value == pytest.approx(float(spheres.ledgers[body.answer_tissue].total_Gy()[0]), rel=1e-12)
-    assert "specific absorbed fractions of a stylised adult" in body.html()
-    assert "specific absorbed fractions of a stylised adult" not in spheres.html()
+    assert "specific absorbed fractions of a stylised body" in body.html()
+    assert "specific absorbed fractions of a stylised body" not in spheres.html()
 
 
 def test_a_tumour_of_a_case_is_named_and_alone():

@@ -55,27 +55,47 @@ def test_surface_factor_is_1_deep_inside_and_falls_to_the_face():
     assert 0.6 < factor[30, 30, 0] < 0.9
 
 
-@pytest.mark.parametrize("air", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_photon_dose_to_the_surface_agrees_with_the_monte_carlo(air):
-    """177Lu in a block of water of 20 cm: the kernel of endless water is a third too high at the faces.
+def test_surface_factor_knows_body_from_air_and_no_other_density():
+    """Scattering and attenuation belong to one medium: what does not attenuate more cannot scatter more."""
+    rng = np.random.default_rng(3)
+    amount = rng.random((24, 24, 24))
+    more = (at.nuclide("Lu-177"), at.medium("water"), EDGES)
+    one = surface_factor(amount, np.ones(amount.shape), *more)
+    assert surface_factor(amount, rng.uniform(0.25, 1.9, amount.shape), *more) == pytest.approx(one, rel=1e-12)
+    half = np.ones(amount.shape)
+    half[12:] = 0.0012
+    assert float(surface_factor(amount, half, *more)[11, 12, 12]) < 0.9 * float(one[11, 12, 12])
 
-    One energy group and coarse voxels of 1 cm are an approximation; what is promised is 4 % for means over layers of 5 mm,
-    6 % for the outermost centimetre, which one coarse voxel holds. The statistics of this short run are 1 % of it.
+
+@pytest.mark.parametrize(
+    ("nuclide", "where", "density"),
+    [
+        ("Lu-177", slice(12, 28), 1.0),
+        ("Lu-177", slice(0, 40), 1.05),
+        pytest.param("In-111", slice(0, 40), 1.0, marks=pytest.mark.slow),
+        pytest.param("I-131", slice(12, 28), 1.0, marks=pytest.mark.slow),
+        pytest.param("Lu-177", slice(12, 28), "air", marks=pytest.mark.slow),
+    ],
+)
+def test_photon_dose_to_the_surface_agrees_with_the_monte_carlo(nuclide, where, density):
+    """A block of water of 20 cm: the kernel of endless water is a third too high at the faces for 177Lu.
+
+    What is wanted of photons that cross voxels is 4 %, at the surface as inside. A density of 1.05 in a kernel of 1.0 adds
+    5 % of the dose that would be E/m; less, because some energy leaves. The statistics of a layer here are below 0.5 %.
     """
     n = 40
-    amount, density = np.zeros((n, n, n)), np.ones((n, n, n))
-    amount[12:28, 12:28, 12:28] = 1e8
-    if air:
-        density[:, :, :4] = density[:, :, -4:] = 0.0012
-    media = {"water": density > 0.5} | ({"air": density < 0.5} if air else {})
-    more = {"method": "monte_carlo", "batch_histories": 400_000, "max_batches": 3, "uncertainty": 0.001, "seed": 3}
-    true = at.voxel_dose(amount, density, 5.0, "Lu-177", media=media, **more).sel(radiation="photon", nuclide="Lu-177")
-    ours = at.voxel_dose(amount, density, 5.0, "Lu-177", media=media).sel(radiation="photon", nuclide="Lu-177")
-    body = range(4, n - 4) if air else range(n)
-    for layer in body:
-        outermost = min(layer - body[0], body[-1] - layer) < 2
+    amount, rho = np.zeros((n, n, n)), np.full((n, n, n), 1.0 if density == "air" else density)
+    amount[where, where, where] = 1e8
+    if density == "air":
+        rho[:, :, :4] = rho[:, :, -4:] = 0.0012
+    media = {"water": rho > 0.5} | ({"air": rho < 0.5} if density == "air" else {})
+    more = {"method": "monte_carlo", "batch_histories": 1_000_000, "max_batches": 8, "uncertainty": 0.0005, "seed": 3}
+    more["region"] = np.ones(rho.shape, dtype=bool)  # else the electrons would be followed for the most part
+    true = at.voxel_dose(amount, rho, 5.0, nuclide, media=media, **more).sel(radiation="photon", nuclide=nuclide)
+    ours = at.voxel_dose(amount, rho, 5.0, nuclide, media=media).sel(radiation="photon", nuclide=nuclide)
+    for layer in range(4, n - 4) if density == "air" else range(n):
         ratio = float(ours[10:30, 10:30, layer].mean() / true[10:30, 10:30, layer].mean())
-        assert ratio == pytest.approx(1.0, abs=0.06 if outermost else 0.04), layer
+        assert ratio == pytest.approx(1.0, abs=0.04 + (0.05 if density == 1.05 else 0.0)), layer
 
 
 def test_energy_that_leaves_is_not_counted():

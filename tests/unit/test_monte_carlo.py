@@ -269,7 +269,7 @@ def test_voxel_s_values_refuse(arguments, message):
 
 def test_alphas_need_voxels_that_hold_them():
     with pytest.raises(DomainError, match=r"alphas"):
-        at.voxel_dose(one_hot(), ONES, 0.2, "Ac-225")
+        at.voxel_dose(one_hot(), ONES, 0.2, "Ac-225", method="local")
 
 
 def test_more_memory_than_there_is_is_refused_at_once():

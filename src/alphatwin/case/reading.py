@@ -18,6 +18,7 @@ from .model import (
     CurveTerm,
     DaughterOptions,
     ExternalBeam,
+    FractionFiles,
     LimitChoice,
     MeasuredKinetics,
     Options,
@@ -340,6 +341,7 @@ _PARTS: Parts = {
     ("limits", "*"): LimitChoice,
     ("cells",): CellOptions,
     ("options",): Options,
+    ("options", "transport"): FractionFiles,
 }
 
 

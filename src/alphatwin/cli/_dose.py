@@ -26,14 +26,16 @@ def add(app: typer.Typer) -> None:
         seed: int = typer.Option(None, "--seed", min=0, max=2**32 - 1, help="Override options.seed."),
         resume: pathlib.Path = typer.Option(None, "--resume", help="File of sums: kept there, and gone on from."),  # noqa: B008
         dask: str = typer.Option(None, "--dask", help="Workers of a Dask scheduler, e.g. tcp://10.0.0.1:8786."),
+        device: str = typer.Option("cpu", "--device", help="Where monte_carlo runs: cpu, cuda (an NVIDIA GPU)."),
         quiet: bool = typer.Option(False, "--quiet", "-q", help="Print only where the report is."),
     ) -> None:
         """Voxel dose of a patient: local, by kernels or by Monte Carlo; dose maps, region doses, histograms, a page."""
-        _dose(case_file, out, {"method": method, "uncertainty": uncertainty, "seed": seed}, resume, dask, quiet)
+        _dose(case_file, out, {"method": method, "uncertainty": uncertainty, "seed": seed}, resume, dask, device, quiet)
 
 
 def _dose(
-    case_file: pathlib.Path, out: pathlib.Path, changes: dict[str, Any], resume: pathlib.Path | None, dask: str | None, quiet: bool
+    case_file: pathlib.Path, out: pathlib.Path, changes: dict[str, Any], resume: pathlib.Path | None, dask: str | None,
+    device: str, quiet: bool,
 ) -> None:  # fmt: skip
     from ..case import located
     from ..case.maps import load_maps
@@ -50,7 +52,7 @@ def _dose(
         check_writable(out, case.case)  # before the work, not after it
         store = TallyFile(resume) if resume is not None else None
         try:
-            report = run_maps(case, case_file, stage, store=store, client=client)
+            report = run_maps(case, case_file, stage, store=store, client=client, device=device)
         except OutputError:
             raise
         except AlphatwinError as error:

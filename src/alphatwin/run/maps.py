@@ -22,6 +22,7 @@ from ..physics.matter import medium as medium_of
 from ..physics.nuclides import nuclide as nuclide_of
 from ..report.maps import MapsReport, RegionDose
 from ..report.model import Provenance
+from ..transport._mc_cuda import check_device
 from ..transport.voxel_dose import VoxelProgress, VoxelTally, voxel_dose
 from ._map_sources import MapSet, read_maps
 
@@ -58,6 +59,7 @@ def run_maps(
     *,
     store: TallyStore | None = None,
     client: Any = None,
+    device: str = "cpu",
 ) -> MapsReport:
     """Run a case of maps.
 
@@ -73,6 +75,8 @@ def run_maps(
         Sums of an interrupted Monte Carlo, to go on to the identical result.
     client : dask.distributed.Client, optional
         Its workers follow the histories; the same bits as without.
+    device : {"cpu", "cuda"}
+        Where the Monte Carlo runs, as of `voxel_dose`.
 
     Returns
     -------
@@ -82,15 +86,16 @@ def run_maps(
     Raises
     ------
     AlphatwinError
-        What the case asks for cannot be done; the message begins with the place in the case.
+        What the case asks for cannot be done; the message begins with the place in the case. Or there is no such device.
     """
     began = time.monotonic()
+    check_device(device, case.method.name, client)
     progress("reading maps")
     maps = read_maps(case, beside)
     region = maps.labels.get(case.method.region) if case.method.region is not None else None
     progress("dose")
     decays = maps.decays()
-    found = _dose(case, maps, decays, region, "dose", progress, store, client)
+    found = _dose(case, maps, decays, region, "dose", progress, store, client, device)
     total, error = _totals(found)
     rates: dict[float, Array] = {}
     for moment in case.dose_rate_at:
@@ -98,7 +103,7 @@ def run_maps(
         progress(name)
         activity = maps.activity(moment)
         if any(bool(a.any()) for a in activity.values()):
-            rate = _dose(case, maps, activity, region, name, progress, store, client)
+            rate = _dose(case, maps, activity, region, name, progress, store, client, device)
             rates[moment] = _totals(rate)[0] * 3600.0
         else:
             rates[moment] = np.zeros(maps.grid.shape)
@@ -136,7 +141,7 @@ def _hours(moment: float) -> str:
 
 def _dose(
     case: MapsCase, maps: MapSet, amounts: Mapping[str, Array], region: Any, name: str,
-    progress: Callable[[str], None], store: TallyStore | None, client: Any,
+    progress: Callable[[str], None], store: TallyStore | None, client: Any, device: str,
 ) -> Any:  # fmt: skip
     """`voxel_dose` of one question, with its progress and its sums kept."""
     method = case.method
@@ -166,6 +171,7 @@ def _dose(
             method=method.name,
             media=maps.media,
             seed=case.options.seed,
+            device=device,
             **more,
         )
     except AlphatwinError as error:
@@ -233,7 +239,7 @@ def _mean_error(maps: MapSet, found: Any, spread: Array, mask: npt.NDArray[np.bo
 
     One history that gives equal energy to n voxels makes the variance of their sum n times the sum of their variances. n is
     taken from the way that a particle can go in the region: the mean chord of a ball of its volume for photons, the range
-    of the fastest electron for electrons; so this is an upper estimate.
+    of the fastest one for electrons and alphas; so this is an upper estimate.
     """
     edge = math.prod(maps.grid.voxel_mm) ** (1 / 3)
     chord = 4 / 3 * (3 * mask.sum() / (4 * math.pi)) ** (1 / 3)  # in voxels
@@ -241,11 +247,12 @@ def _mean_error(maps: MapSet, found: Any, spread: Array, mask: npt.NDArray[np.bo
     thinnest = float(maps.density[mask].min())
     variance = 0.0
     for i, name in enumerate(found["nuclide"].values):
-        energy = nuclide_of(str(name)).emissions("electron")["energy_MeV"]
-        top = max(float(energy.max()), 1.001e-3) if len(energy) else 1.001e-3
-        reach = 10 * float(medium.csda_range_g_per_cm2("electron", top)) / thinnest / edge
         for j, radiation in enumerate(RADIATIONS):
-            shared = 1 + (chord if radiation == "photon" else min(reach, chord) if radiation == "electron" else 0.0)
+            shared = 1 + (chord if radiation == "photon" else 0.0)
+            if radiation in ("alpha", "electron"):
+                energy = nuclide_of(str(name)).emissions(radiation)["energy_MeV"]
+                top = max(float(energy.max()), 1.001e-3) if len(energy) else 1.001e-3
+                shared += min(10 * float(medium.csda_range_g_per_cm2(radiation, top)) / thinnest / edge, chord)
             variance += shared * float((spread[:, i, j] ** 2).sum())
     return math.sqrt(variance) / int(mask.sum())
 

@@ -16,20 +16,20 @@ import math
 import types
 from typing import Any
 
-from .._jit import njit  # first: it tells Numba where its files go
-
-# ruff: isort: split
 import numba
 from numba import cuda
 
 from ._mc_histories import one_history
 from ._mc_voxels import settle
 
-__all__ = ["COLUMNS", "SMALLEST", "close", "follow_pairs", "twin"]
+__all__ = ["COLUMNS", "SMALLEST", "close", "follow_pairs", "prepare", "twin"]
 
 float64, int64 = numba.float64, numba.int64
 SMALLEST = 16  # slots of a table at its beginning; `2 SMALLEST` to `2 size` rows of it are a table of `size` slots
 COLUMNS = 4  # place + 3 (0: free), sum, difference, nothing: 32 bytes, one sector of memory
+# 128 registers let 512 threads run on a multiprocessor at once where the 174 that the compiler would take let 256; the simulator
+# knows no such thing
+_LIMIT = {} if numba.config.ENABLE_CUDASIM else {"max_registers": 128}
 _HEAD = 0  # row that tells: slots in use, size, whether some found no room
 
 
@@ -146,17 +146,29 @@ _history = twin(one_history, {settle: gather})
 
 
 @cuda.jit
-def follow_pairs(seed, stream, first, pairs, start, count, emitted, world, stop_cm, electrons, follow, scales, space, words, redo):  # type: ignore[no-untyped-def]
+def prepare(stacks, waits, tables):  # type: ignore[no-untyped-def]
+    """Empty what each thread has to itself; `follow_pairs` leaves it empty."""
+    thread = cuda.grid(1)
+    stacks[thread, stacks.shape[1] - 1, 1] = 0.0
+    waits[thread, 0, 0] = 0.0
+    for row in range(tables.shape[1]):
+        tables[thread, row, 0] = 0.0
+    tables[thread, _HEAD, 1], tables[thread, _HEAD, 2] = SMALLEST, 0.0
+
+
+@cuda.jit(**_LIMIT)
+def follow_pairs(  # type: ignore[no-untyped-def]
+    seed, stream, first, pairs, start, count, emitted, world, stop_cm, electrons, follow, scales, space, words, redo
+):
     """Pairs `first` to `first + pairs` - 1 of a batch; thread t takes the pairs t, t + threads, ...
 
     `redo[pair]` becomes 1 where stack or table were too small: nothing of such a pair is in the words.
     """
     thread, step = cuda.grid(1), cuda.gridsize(1)
     stack, waiting, bins = space[0][thread], space[1][thread], space[2][thread]
-    p, cell, key = cuda.local.array(6, float64), cuda.local.array(4, int64), cuda.local.array(4, int64)
     last = stack.shape[0] - 1
+    p, cell, key = cuda.local.array(6, float64), cuda.local.array(4, int64), cuda.local.array(4, int64)
     key[0], key[1] = seed, stream
-    waiting[0, 0], stack[last, 1] = 0.0, 0.0
     for k in range(thread, pairs, step):
         pair = first + k
         for number in range(start + 2 * pair, start + 2 * pair + 2):

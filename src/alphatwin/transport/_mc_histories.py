@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +33,11 @@ __all__ = [
     "Source",
     "Sums",
     "World",
+    "check_pairs",
     "grid_world",
+    "one_history",
     "run_batch",
+    "run_pairs",
     "shell_world",
     "source",
 ]
@@ -64,6 +68,15 @@ class World:
         """Number of voxels or shells."""
         return int(self.geo[SHELLS]) if self.geo[SHELLS] else len(self.density)
 
+    @property
+    def packed(self) -> tuple[Any, ...]:
+        """As the kernels take it."""
+        t = self.tables
+        return (
+            self.geo, self.density, self.media, t.charged, t.quantiles, t.photon, t.scattering, t.form, self.majorant,
+            t.brems, t.vacancy, t.cascade, t.alpha,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -74,6 +87,11 @@ class Source:
     line: Array
     voxel: npt.NDArray[np.int64]
     place: Array
+
+    @property
+    def packed(self) -> tuple[npt.NDArray[Any], ...]:
+        """As the kernels take it."""
+        return self.kind, self.energy, self.line, self.voxel, self.place
 
 
 def source(
@@ -197,40 +215,46 @@ def _born(u, emitted, geo, key, p, cell):  # type: ignore[no-untyped-def]
     return kind[line], energy[line]
 
 
+@njit(**KERNEL)
+def one_history(number, start, count, emitted, world, stop_cm, electrons, follow, key, stack, p, cell, tally):  # type: ignore[no-untyped-def]
+    """One emission and all that follows from it; history `number` of a batch of `count` that begins at `start`."""
+    key[2], key[3] = number, 0
+    r0, r1, _, _ = block(key)
+    pair = (number - start) >> 1
+    u = (pair + r0 + (r1 - 0.5) / 4294967296.0) / (count // 2)  # two histories per stratum
+    what, e = _born(min(u, 1.0 - 1e-16), emitted, world[0], key, p, cell)
+    top = push(stack, 0, what, e, p, cell)
+    while top > 0:
+        top -= 1
+        what, e = int(stack[top, 0]), stack[top, 1]
+        for k in range(6):
+            p[k] = stack[top, 2 + k]
+        for k in range(4):
+            cell[k] = int(stack[top, 8 + k])
+        if what == 3 and follow & 2 == 0:
+            deposit(tally, RADIATED, number, e)
+        elif what == ALPHA:
+            alpha(e, p, cell, number, world, tally)
+        elif what == COLLIDING:
+            top = collide_at_once(e, p, cell, key, number, world, tally, electrons, stack, top)
+        elif what == 0 or what == 3:
+            if electrons == 2:
+                top = photon_tracks(e, p, cell, key, number, world, tally, electrons, stack, top)
+            else:
+                top = photon(e, p, cell, key, number, world, tally, electrons, stack, top)
+        else:
+            top = electron(what - 1, e, p, cell, key, number, stop_cm, world, tally, follow & 1, stack, top)
+    settle(tally, number)
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def _lane(seed, stream, first, end, start, count, emitted, world, stop_cm, electrons, follow, rows):  # type: ignore[no-untyped-def]
-    """Histories `first` to `end` - 1: each emission and all that follows from it; energy that found no room to wait."""
+    """Histories `first` to `end` - 1; energy that found no room to wait."""
     key = np.array([seed, stream, 0, 0])
     stack, p, cell = np.zeros((_STACK, 12)), np.zeros(6), np.zeros(4, np.int64)
     tally = (rows, np.zeros((WAITING + 1, 2)))
     for number in range(first, end):
-        key[2], key[3] = number, 0
-        r0, r1, _, _ = block(key)
-        pair = (number - start) >> 1
-        u = (pair + r0 + (r1 - 0.5) / 4294967296.0) / (count // 2)  # two histories per stratum
-        what, e = _born(min(u, 1.0 - 1e-16), emitted, world[0], key, p, cell)
-        top = push(stack, 0, what, e, p, cell)
-        while top > 0:
-            top -= 1
-            what, e = int(stack[top, 0]), stack[top, 1]
-            for k in range(6):
-                p[k] = stack[top, 2 + k]
-            for k in range(4):
-                cell[k] = int(stack[top, 8 + k])
-            if what == 3 and follow & 2 == 0:
-                deposit(tally, RADIATED, number, e)
-            elif what == ALPHA:
-                alpha(e, p, cell, number, world, tally)
-            elif what == COLLIDING:
-                top = collide_at_once(e, p, cell, key, number, world, tally, electrons, stack, top)
-            elif what == 0 or what == 3:
-                if electrons == 2:
-                    top = photon_tracks(e, p, cell, key, number, world, tally, electrons, stack, top)
-                else:
-                    top = photon(e, p, cell, key, number, world, tally, electrons, stack, top)
-            else:
-                top = electron(what - 1, e, p, cell, key, number, stop_cm, world, tally, follow & 1, stack, top)
-        settle(tally, number)
+        one_history(number, start, count, emitted, world, stop_cm, electrons, follow, key, stack, p, cell, tally)
     return stack[_STACK - 1, 1]
 
 
@@ -298,15 +322,9 @@ def run_batch(
     space : Array, optional
         From `scratch`.
     """
-    if histories < 2 or histories % 2:
-        raise DomainError(f"A batch of {histories} histories; they come in pairs, so give an even number.")
+    check_pairs(histories)
     tally = scratch(world) if space is None else space
-    t = world.tables
-    emitted = (source.kind, source.energy, source.line, source.voxel, source.place)
-    packed = (
-        world.geo, world.density, world.media, t.charged, t.quantiles, t.photon, t.scattering, t.form, world.majorant,
-        t.brems, t.vacancy, t.cascade, t.alpha,
-    )  # fmt: skip
+    emitted, packed = source.packed, world.packed
     start, pairs = batch * histories, histories // 2
     ends = [start + 2 * (lane * pairs // world.lanes) for lane in range(world.lanes + 1)]
 
@@ -318,6 +336,32 @@ def run_batch(
 
     with ThreadPoolExecutor(min(threads(), world.lanes)) as pool:  # lanes release the interpreter's lock
         lost = sum(pool.map(follow_lane, range(world.lanes)))
+    return _closed(tally, lost, histories)
+
+
+def run_pairs(
+    world: World, source: Source, pairs: npt.NDArray[np.int64], *, histories: int, seed: int, stream: int, batch: int,
+    stop_cm: float, electrons: int, follow: int,
+) -> Sums:  # fmt: skip
+    """Some pairs of a batch alone, in order: those that found no room on a GPU."""
+    tally, start, lost = np.zeros((1, world.places + 2, 4)), batch * histories, 0.0
+    emitted, packed = source.packed, world.packed
+    for pair in pairs.tolist():
+        first = start + 2 * pair
+        lost += float(_lane(
+            seed, stream, first, first + 2, start, histories, emitted, packed, stop_cm, electrons, follow, tally[0]
+        ))  # fmt: skip
+    return _closed(tally, lost, histories)
+
+
+def check_pairs(histories: int) -> None:
+    """Histories come in pairs."""
+    if histories < 2 or histories % 2:
+        raise DomainError(f"A batch of {histories} histories; they come in pairs, so give an even number.")
+
+
+def _closed(tally: Array, lost: float, histories: int) -> Sums:
+    """The sums of all lanes, which are left at zero."""
     if lost > 0:
         raise AlphatwinError(
             f"More than {_STACK} particles of one history waited at a time, and {lost:g} MeV were lost. Please report this, "

@@ -1,4 +1,4 @@
-"""Batches of histories, here or on the workers of a Dask cluster, with the same bits.
+"""Batches of histories, here or on the workers of a Dask cluster, with the same bits; or on a GPU, equal up to rounding.
 
 Which batch comes next depends on the results so far, so the order is kept: results are taken one by one in the order in
 which one process would make them. Workers are kept busy by a guess of the batches that will be wanted (it is nearly always
@@ -9,6 +9,7 @@ numbers and its own fixed lanes, so it has the same bits wherever it was made.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from .. import _jit
 from ..errors import DomainError
 from . import _mc_histories as mc
+from ._mc_cuda import Card
 
 __all__ = ["batches"]
 
@@ -30,7 +32,7 @@ _AHEAD = 2  # batches per worker that are asked for in advance
 
 @contextlib.contextmanager
 def batches(
-    client: Any, world: mc.World, streams: Sequence[Any], stop_cm: float, histories: int, seed: int
+    client: Any, world: mc.World, streams: Sequence[Any], stop_cm: float, histories: int, seed: int, device: str = "cpu"
 ) -> Iterator[Wanted]:
     """A function of stream, number of the batch and the batches foreseen, which gives sums of MeV and of its variance.
 
@@ -42,14 +44,29 @@ def batches(
         Each with ``source`` and ``electrons``.
     stop_cm, histories, seed
         As of `run_batch`.
+    device : str
+        ``"cpu"`` or ``"cuda"``, for batches made here.
     """
+    if device == "cuda":
+        card = Card(world)
+
+        def on_card(i: int, number: int, foreseen: Iterable[tuple[int, int]]) -> tuple[Array, Array]:
+            return _batch(
+                world, streams[i].source, streams[i].electrons, i, number, stop_cm, histories, seed, run=card.run_batch
+            )
+
+        yield on_card
+        return
     if client is None:
         space: list[Any] = []
 
         def here(i: int, number: int, foreseen: Iterable[tuple[int, int]]) -> tuple[Array, Array]:
             if not space:
                 space.append(mc.scratch(world))
-            return _batch(world, streams[i].source, streams[i].electrons, i, number, stop_cm, histories, seed, space[0])
+            return _batch(
+                world, streams[i].source, streams[i].electrons, i, number, stop_cm, histories, seed,
+                run=functools.partial(mc.run_batch, world, space=space[0]),
+            )  # fmt: skip
 
         yield here
         return
@@ -89,10 +106,10 @@ def _checked(client: Any) -> int:
 
 def _batch(
     world: mc.World, source: mc.Source, electrons: int, stream: int, number: int, stop_cm: float, histories: int, seed: int,
-    space: Any = None,
+    run: Callable[..., mc.Sums] | None = None,
 ) -> tuple[Array, Array]:  # fmt: skip
-    sums = mc.run_batch(
-        world, source, histories=histories, seed=seed, stream=stream, batch=number, stop_cm=stop_cm, electrons=electrons,
-        follow=mc.BREMSSTRAHLUNG, space=space,
+    sums = (run or functools.partial(mc.run_batch, world))(
+        source, histories=histories, seed=seed, stream=stream, batch=number, stop_cm=stop_cm, electrons=electrons,
+        follow=mc.BREMSSTRAHLUNG,
     )  # fmt: skip
     return sums.first[:-2], sums.second[:-2]

@@ -1,6 +1,7 @@
 """Convolution of decays with dose kernels by FFT: electrons by their energy, photons by their dose, and the surface.
 
-**Electrons.** The energy laid down by the kernel of the medium is kept and divided by the mass of the voxel.
+**Electrons**, and alphas in voxels below 0.5 mm. The energy laid down by the kernel of the medium is kept and divided by the
+mass of the voxel.
 
 **Photons.** The dose of the kernel is kept. Kernel: voxel kernel of the Monte Carlo to `NEAR` voxels, smoothed point kernel
 beyond, over the whole grid, so nothing is cropped. It is a function of the distances along the axes, so one octant is made,
@@ -9,13 +10,15 @@ mean square of the map, spread evenly).
 
 **Surface.** A kernel of an endless medium counts photons that were scattered outside the patient: at the face of a block of
 water a third too much for 177Lu. The dose is therefore multiplied by phi/phi_0, two fluences in one energy group with
-scattering in all directions alike: with A the decays, m the density over that of the medium (0 outside the grid), H the
-flight exp(-mu r)/(4 pi r^2) and c the albedo 1 - mu_en/mu (energy that a collision sends on), both transport-corrected,
+scattering in all directions alike: with A the decays, b the body (1; 0 in air and outside the grid), H the flight
+exp(-mu r)/(4 pi r^2) and c the albedo 1 - mu_en/mu (energy that a collision sends on), both transport-corrected,
 
-    phi = H * (A + c mu m phi),    phi_0 = H * (A + c mu phi_0).
+    phi = H * (A + c mu b phi),    phi_0 = H * (A + c mu phi_0).
 
-phi_0 has the energy balance of the full kernel (its integral is 1/mu_en). The ratio is smooth over centimetres; it is
-computed on coarse voxels of about 1 cm with 15 cm of nothing round the grid. Attenuation is that of the medium everywhere.
+phi_0 has the energy balance of the full kernel (its integral is 1/mu_en). X rays and gammas are two spectra, below and above
+0.1 MeV, summed by the kerma of either. Scattering and attenuation are those of the medium all over the body: with the
+density in one and not in the other, energy would not be conserved, and a body of 1.05 g/cm3 would scatter 5 % more than it
+meets. The ratio is smooth over centimetres; it is computed on coarse voxels of about 1 cm with 15 cm of nothing round the grid.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -39,13 +42,17 @@ from . import monte_carlo as kernels
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["NEAR", "convolve", "surface_factor"]
+__all__ = ["BODY_DENSITY", "NEAR", "convolve", "surface_factor"]
 
 Array = npt.NDArray[np.float64]
 Edges = tuple[float, float, float]
 
+Charged = Literal["alpha", "electron"]
+CHARGED: tuple[Charged, ...] = ("alpha", "electron")
 NEAR = 4  # voxels round a source in which the photon kernel is a voxel kernel
 _BREMSSTRAHLUNG = 0.02  # radiated energy over photon energy from which bremsstrahlung is followed past the range
+BODY_DENSITY = 0.2  # g/cm3; air is below it, lung above
+_X_RAYS_MEV = 0.1
 _COARSE_MM = 10.0
 _ROUND_MM = 150.0
 _SCATTERS = 12
@@ -55,7 +62,7 @@ _GRAY_PER_MEV_PER_GRAM = JOULE_PER_MEV * 1e3
 def convolve(
     decays: Mapping[str, Array], density: Array, material: Material, edges: Edges, seed: int
 ) -> dict[tuple[str, str], Array]:
-    """Dose[nuclide, radiation] of electrons and photons.
+    """Dose[nuclide, radiation] of electrons and photons, and of alphas that are not local.
 
     Parameters
     ----------
@@ -77,10 +84,11 @@ def convolve(
         if not bool(amount.any()):
             continue
         box = _box(amount)
-        near = _electron_kernel(name, material.name, edges, shape, seed)
-        if near is not None:
-            energy = _laid_over(amount, box, near)
-            found[name, "electron"] = energy * JOULE_PER_MEV / (density * volume * 1e-3)
+        for kind in CHARGED:
+            near = _charged_kernel(name, kind, material.name, edges, shape, seed)
+            if near is not None:
+                energy = _laid_over(amount, box, near)
+                found[name, kind] = energy * JOULE_PER_MEV / (density * volume * 1e-3)
         far = {r: k for r in ("electron", "photon") if (k := _octant(name, r, material.name, edges, shape, seed)) is not None}  # fmt: skip
         if not far:
             continue
@@ -154,22 +162,26 @@ def _by_fft(amount: Array, box: tuple[slice, slice, slice], octants: list[Array]
 # --- kernels ---------------------------------------------------------------------------------------------------------
 
 
-def _reach(decaying: Nuclide, material: Material) -> float:
-    """CSDA range of the fastest electron, mm; 0 where there is none."""
-    _, energy, _ = kernels.lines_of(decaying, "electron")
+def _reach(decaying: Nuclide, material: Material, radiation: Charged = "electron") -> float:
+    """CSDA range of the fastest alpha or electron, mm; 0 where there is none."""
+    _, energy, _ = kernels.lines_of(decaying, radiation)
     if not len(energy):
         return 0.0
     top = max(float(energy.max()), 1.001e-3)
-    return 10 * float(material.csda_range_g_per_cm2("electron", top)) / material.density_g_per_cm3
+    return 10 * float(material.csda_range_g_per_cm2(radiation, top)) / material.density_g_per_cm3
 
 
-def _electron_kernel(name: str, medium: str, edges: Edges, shape: tuple[int, ...], seed: int) -> Array | None:
-    """MeV per decay in the voxels that electrons reach."""
+def _charged_kernel(
+    name: str, radiation: Charged, medium: str, edges: Edges, shape: tuple[int, ...], seed: int
+) -> Array | None:
+    """MeV per decay in the voxels that electrons or alphas reach; None where there are none, or alphas that are local."""
     decaying, material = nuclide_of(name), material_of(medium)
-    if not len(kernels.lines_of(decaying, "electron")[1]):
+    if not len(kernels.lines_of(decaying, radiation)[1]):
         return None
-    size = _within(_reach(decaying, material), edges, shape)
-    return kernels.cached_kernel_energy(name, "electron", edges, size, medium, 400_000, seed)[0]
+    if radiation == "alpha" and kernels.alphas_are_local(decaying, edges):
+        return None
+    size = _within(_reach(decaying, material, radiation), edges, shape)
+    return kernels.cached_kernel_energy(name, radiation, edges, size, medium, 400_000, seed)[0]
 
 
 def _within(reach_mm: float, edges: Edges, shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -274,38 +286,53 @@ def surface_factor(amount: Array, density: Array, decaying: Nuclide, material: M
     from scipy.ndimage import map_coordinates
 
     _, energy, yields = kernels.lines_of(decaying, "photon")
-    used = energy > 0.01  # below, photons do not get anywhere
-    if not bool(used.any()):
+    x_rays = energy <= _X_RAYS_MEV
+    spectra = [g for g in (x_rays & (energy > 0.01), ~x_rays) if bool(g.any())]
+    if not spectra:  # below 10 keV photons do not get anywhere
         return 1.0
     blocks = [max(1, round(_COARSE_MM / e)) for e in edges]
     coarse = (blocks[0] * edges[0], blocks[1] * edges[1], blocks[2] * edges[2])
     pad = [math.ceil(_ROUND_MM / e) for e in coarse]
-    source, mass = _blocks(amount, blocks), _blocks(density, blocks) / math.prod(blocks) / material.density_g_per_cm3
+    source = _blocks(amount, blocks)
+    body = _blocks(np.minimum(density / BODY_DENSITY, 1.0), blocks) / math.prod(blocks)
     full = [fft.next_fast_len(n + 2 * p, real=True) for n, p in zip(source.shape, pad, strict=True)]
-    axes = [np.minimum(np.arange(n), n - np.arange(n)) * e / 10 for n, e in zip(full, coarse, strict=True)]
+    inside = tuple(slice(p, p + n) for p, n in zip(pad, source.shape, strict=True))
+    placed, present = np.zeros(full), np.zeros(full)
+    placed[inside], present[inside] = source / source.max(), body
+    ours, endless = np.zeros(full), np.zeros(full)
+    for group in spectra:
+        e, y = energy[group], yields[group]
+        kerma = float(y * e @ np.asarray(material.mass_energy_absorption(e)))
+        mu, albedo = _one_group(e, y, material)
+        phi, without_end = _fluences(placed, present, coarse, mu, albedo)
+        ours += kerma * phi
+        endless += kerma * without_end
+    factor = np.clip(ours / np.maximum(endless, 1e-12 * endless.max()), 0.0, 1.5)
+    where = [(np.arange(n) + 0.5) / b - 0.5 + p for n, b, p in zip(density.shape, blocks, pad, strict=True)]
+    grid = np.meshgrid(*where, indexing="ij", sparse=False)
+    return np.asarray(map_coordinates(factor, grid, order=1, mode="nearest"))
+
+
+def _fluences(source: Array, present: Array, edges: Edges, mu: float, albedo: float) -> tuple[Array, Array]:
+    """phi in the body `present`, and phi_0 in an endless one; arrays wrap round, edges in mm."""
+    from scipy import fft
+
+    full, workers = source.shape, mc.threads()
+    axes = [np.minimum(np.arange(n), n - np.arange(n)) * e / 10 for n, e in zip(full, edges, strict=True)]
     distance = np.sqrt(axes[0][:, None, None] ** 2 + axes[1][None, :, None] ** 2 + axes[2][None, None, :] ** 2)  # cm
-    mu, albedo = _one_group(energy[used], yields[used], material)
-    flight = _flight(distance, coarse, mu)
+    h = fft.rfftn(_flight(distance, edges, mu), full, workers=workers)
+    h *= 1.0 / (mu * float(h.real.flat[0]))  # all photons interact somewhere
 
     def spread(values: Array) -> Array:
         return np.asarray(fft.irfftn(fft.rfftn(values, full, workers=workers) * h, full, workers=workers))
 
-    workers = mc.threads()
-    h = fft.rfftn(flight, full, workers=workers)
-    h *= 1.0 / (mu * float(h.real.flat[0]))  # all photons interact somewhere
-    inside = tuple(slice(p, p + n) for p, n in zip(pad, source.shape, strict=True))
-    placed, present = np.zeros(full), np.zeros(full)
-    placed[inside], present[inside] = source / source.max(), mass
-    a = fft.rfftn(placed, full, workers=workers)
+    a = fft.rfftn(source, full, workers=workers)
     endless = np.asarray(fft.irfftn(a * h / (1 - albedo * mu * h), full, workers=workers))
     first = np.asarray(fft.irfftn(a * h, full, workers=workers))
     fluence = endless * np.clip(present, 0.3, 1.0)
     for _ in range(_SCATTERS):
         fluence = first + albedo * mu * spread(present * fluence)
-    factor = np.clip(fluence / np.maximum(endless, 1e-12 * endless.max()), 0.0, 1.5)
-    where = [(np.arange(n) + 0.5) / b - 0.5 + p for n, b, p in zip(density.shape, blocks, pad, strict=True)]
-    grid = np.meshgrid(*where, indexing="ij", sparse=False)
-    return np.asarray(map_coordinates(factor, grid, order=1, mode="nearest"))
+    return fluence, endless
 
 
 def _blocks(values: Array, blocks: list[int]) -> Array:

@@ -2,7 +2,7 @@
 
 The physics is in `_mc_tables`, `_mc_electrons` and `_mc_photons`, the loop over histories in `_mc_histories`; the page
 docs/monte-carlo.md has equations, sources and what was measured. Recoils stop where they are born, and so do alphas in
-voxels from 0.5 mm; in smaller ones `voxel_s_values` follows them.
+voxels from 0.5 mm; in smaller ones they are followed.
 """
 
 from __future__ import annotations
@@ -156,8 +156,8 @@ def check_alphas(decaying: Nuclide, voxel_mm: tuple[float, float, float]) -> Non
     """Alphas are local only where voxels are several ranges wide."""
     if not alphas_are_local(decaying, voxel_mm):
         raise DomainError(
-            f"{decaying.name} emits alphas, and voxel_mm is {min(voxel_mm):g}: alphas count as local here, which holds for "
-            f"voxels from {ALPHA_VOXEL_MM:g} mm. For smaller scales use cell_s_values or structure_s_values."
+            f"{decaying.name} emits alphas, and voxel_mm is {min(voxel_mm):g}: alphas are local in voxels from "
+            f"{ALPHA_VOXEL_MM:g} mm only. In smaller ones use the method 'convolution' or 'monte_carlo', which follow them."
         )
 
 

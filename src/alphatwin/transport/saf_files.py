@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import csv
 import functools
+import hashlib
 import itertools
 import math
 import os
 import pathlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from dataclasses import replace as dc_replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -32,13 +34,23 @@ from ..errors import DomainError, missing
 from ..physics import RADIATIONS
 from ..physics.nuclides import nuclide as nuclide_of
 from ..units import JOULE_PER_MEV
+from .spheres import MarrowModel, RegionMass, SValues, self_s_values
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from .bodies import Basis
 
-__all__ = ["SafTable", "read_saf", "read_saf_csv", "read_saf_folder", "saf_s_values"]
+__all__ = [
+    "FractionSet",
+    "SafTable",
+    "fraction_set",
+    "read_saf",
+    "read_saf_csv",
+    "read_saf_folder",
+    "saf_body_s_values",
+    "saf_s_values",
+]
 
 Array = npt.NDArray[np.float64]
 Radiation = Literal["photon", "electron", "alpha"]
@@ -61,6 +73,9 @@ SOURCES = {
     "stomach_wall": "St-wall", "small_intestine_wall": "SI-wall", "lungs": "Lungs", "blood": "Blood",
     "stomach_contents": "St-cont", "bladder_contents": "UB-cont",
 }  # fmt: skip
+_SIDES = ("kidney_left", "kidney_right")
+_NOT_APART = ("blood", *_SIDES)  # parts of other regions
+_REMAINDER_SHARE = 0.6  # of its mass, at least, that the files must have
 _GONADS = {"adult-male": "Testes", "adult-female": "Ovaries"}
 
 
@@ -307,7 +322,7 @@ def read_saf_folder(folder: str | os.PathLike[str], anatomy: str = "adult-male")
     Returns
     -------
     dict of str to SafTable
-        Photons at least; without electrons or alphas those are taken from spheres by `saf_s_values`.
+        Photons at least. A nuclide that emits electrons or alphas needs their fractions too.
 
     Raises
     ------
@@ -379,13 +394,7 @@ def saf_s_values(
         raise DomainError("saf= goes with a reference human by name, not with a phantom of your own.")
     setting, tables = setting_of(anatomy, basis), read_saf_folder(folder, anatomy)
     photon = tables["photon"]
-    as_target, as_source = (
-        {n: f for n, f in names.items() if f in known} | {f: f for f in known}
-        for names, known in (
-            (TARGETS | {"gonads": _GONADS.get(anatomy, "Testes")}, photon.targets),
-            (SOURCES | {"gonads": _GONADS.get(anatomy, "Testes")}, photon.sources),
-        )
-    )
+    as_target, as_source = _names(photon, anatomy)
     both = [n for n in as_target if n in as_source]
     asked = [n for n in both if n not in photon.targets or n in setting.masses_g] if regions is None else list(regions)
     given = dict(masses_g or {})
@@ -415,6 +424,16 @@ def saf_s_values(
     return s_array(listed, list(nuclides), values, np.full_like(values, np.nan), told)
 
 
+def _names(table: SafTable, anatomy: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Names of targets and of sources in the files, by ours and by their own."""
+    gonads = {"gonads": _GONADS.get(anatomy, "Testes")}
+    as_target, as_source = (
+        {n: f for n, f in names.items() if f in known} | {f: f for f in known}
+        for names, known in ((TARGETS | gonads, table.targets), (SOURCES | gonads, table.sources))
+    )
+    return as_target, as_source
+
+
 def _sum(nuclide: str, radiation: str, tables: Mapping[Radiation, SafTable]) -> Array:
     """S [target, source] of all emissions of one kind, Gy per decay."""
     shape = tables["photon"].saf_per_kg.shape[:2]
@@ -431,7 +450,181 @@ def _sum(nuclide: str, radiation: str, tables: Mapping[Radiation, SafTable]) -> 
         )
     table = tables[kind]
     at = np.full(int(used.sum()), table.energy_MeV[0]) if radiation == "recoil" else energy[used]
-    total = np.zeros(shape)
+    total = np.zeros(table.saf_per_kg.shape[:2])
     for i in range(0, len(at), 200):  # a beta spectrum has hundreds of energies; keep memory small
         total += table.at(at[i : i + 200]) @ joules[used][i : i + 200]
-    return total
+    return _placed(total, table, tables["photon"])
+
+
+def _placed(values: Array, table: SafTable, like: SafTable) -> Array:
+    """Values [target, source] of one table in the order of another; pairs that it lacks are 0."""
+    if (table.targets, table.sources) == (like.targets, like.sources):
+        return values
+    t = [i for i, n in enumerate(like.targets) if n in table.targets]
+    s = [i for i, n in enumerate(like.sources) if n in table.sources]
+    found = np.zeros((len(like.targets), len(like.sources)))
+    there = [table.targets.index(like.targets[i]) for i in t], [table.sources.index(like.sources[i]) for i in s]
+    found[np.ix_(t, s)] = values[np.ix_(*there)]
+    return found
+
+
+# --- S values of a patient -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class FractionSet:
+    """The fractions of one reference person, ready for many evaluations.
+
+    Attributes
+    ----------
+    anatomy : str
+    tables : mapping of radiation to SafTable
+    told : str
+        Folder, and SHA-256 over its files, for the report.
+    """
+
+    anatomy: str
+    tables: Mapping[Radiation, SafTable]
+    told: str
+    _kept: dict[tuple[str, str], Array] = field(default_factory=dict, repr=False)
+
+    def s_of(self, nuclide: str, radiation: str) -> Array:
+        """S [target, source] of the files, Gy per decay."""
+        if (nuclide, radiation) not in self._kept:
+            self._kept[nuclide, radiation] = _sum(nuclide, radiation, self.tables)
+        return self._kept[nuclide, radiation]
+
+
+def fraction_set(folder: str | os.PathLike[str], anatomy: str) -> FractionSet:
+    """Read a folder for `saf_body_s_values`.
+
+    Raises
+    ------
+    DomainError
+        As `read_saf_folder`; an anatomy that is no human.
+    """
+    from .bodies import setting_of
+
+    setting_of(anatomy)
+    tables = read_saf_folder(folder, anatomy)
+    digest = hashlib.sha256()
+    for radiation, table in tables.items():
+        digest.update(repr((radiation, table.targets, table.sources)).encode())
+        digest.update(np.ascontiguousarray(table.energy_MeV).tobytes())
+        digest.update(np.ascontiguousarray(table.saf_per_kg).tobytes())
+    told = f"{pathlib.Path(folder).name} ({', '.join(tables)}; SHA-256 of the values {digest.hexdigest()[:16]})"
+    return FractionSet(anatomy, tables, told)
+
+
+def saf_body_s_values(
+    regions: Mapping[str, RegionMass],
+    nuclides: Sequence[str],
+    fractions: FractionSet,
+    *,
+    marrow: MarrowModel | None = None,
+) -> SValues:
+    """`self_s_values` with the absorbed fractions of the user's files: self and cross, for sampled masses.
+
+    Parameters
+    ----------
+    regions : mapping of str to RegionMass
+        By region name. A region that is no part of the reference person (a tumour) keeps its sphere and neither gives nor
+        takes cross-fire. ``"remainder"`` is the mean, by reference mass, over all regions of the files that no other
+        region here holds. One kidney has half the mass of both: what both give to it is that of the files, and of photons
+        the share of a sphere comes from itself.
+    nuclides : sequence of str
+        Each alone, without its progeny.
+    fractions : FractionSet
+    marrow : MarrowModel, optional
+        For regions that keep their sphere.
+
+    Returns
+    -------
+    SValues
+        ``s[sample, target, source, nuclide, radiation]`` in Gy per decay, ``cross_fire`` True.
+
+    Raises
+    ------
+    DomainError
+        A region of the reference person, or most of the remainder, that the files lack as target or source; a radiation
+        without fractions.
+
+    Notes
+    -----
+    The files hold for the reference masses with blood. S of a region for itself goes by (reference mass/mass)^(2/3) for
+    photons and by reference mass/mass for all else, photons to and from the remainder like its own; cross-fire between
+    other regions stays (MIRD 11).
+    """
+    from .bodies import REMAINDER, setting_of
+
+    own = self_s_values(regions, nuclides, marrow=marrow)
+    setting = setting_of(fractions.anatomy)
+    photon = fractions.tables["photon"]
+    as_target, as_source = _names(photon, fractions.anatomy)
+    usable = {n: m for n, m in setting.masses_g.items() if n in as_target and n in as_source and n not in _NOT_APART}
+    whole_of = {n: "kidneys" if n in _SIDES else n for n in regions}
+    absent = [n for n in regions if n in setting.masses_g and whole_of[n] not in usable and n != "blood"]
+    if absent:
+        raise DomainError(
+            f"The files have no {', '.join(absent)} as target and source; they have {', '.join(sorted(usable)) or 'none'}."
+        )
+    parts = {n: {w: usable[w] * (0.5 if n in _SIDES else 1.0)} for n, w in whole_of.items() if w in usable}
+    if REMAINDER in regions:
+        parts[REMAINDER] = _rest(
+            usable, {w for n, w in whole_of.items() if n in parts}, setting.masses_g, setting.body_mass_g
+        )
+    asked = [n for n in regions if n in parts]
+    lacking = [n for n in regions if n not in parts]
+    into, out = (np.zeros((len(asked), len(names))) for names in (photon.targets, photon.sources))
+    for i, name in enumerate(asked):
+        whole = sum(parts[name].values())
+        for part, mass in parts[name].items():
+            into[i, photon.targets.index(as_target[part])] = mass / whole
+            out[i, photon.sources.index(as_source[part])] = mass / whole
+    place = [list(regions).index(n) for n in asked]
+    reference = np.array([sum(parts[n].values()) for n in asked])
+    ratio = reference / own.mass_g.to_numpy()[:, place]  # [sample, region]
+    values = own.s.to_numpy().copy()
+    sides = [asked.index(n) for n in _SIDES if n in asked]
+    for k, name in enumerate(own.s["nuclide"].values):
+        for i in range(len(RADIATIONS)):
+            s = into @ fractions.s_of(str(name), RADIATIONS[i]) @ out.T
+            by_mass = ratio ** (2 / 3) if RADIATIONS[i] == "photon" else ratio
+            scale = np.ones((len(ratio), *s.shape))
+            if REMAINDER in asked and RADIATIONS[i] == "photon":
+                rest = asked.index(REMAINDER)
+                scale[:, rest, :] = scale[:, :, rest] = by_mass[:, rest, None]
+            scale[:, range(len(asked)), range(len(asked))] = by_mass
+            found = s * scale
+            for side in sides:
+                both = 2.0 * found[:, side, side]  # what both sides give to one
+                alone = (
+                    np.minimum(values[:, place[side], place[side], k, i], both) if RADIATIONS[i] == "photon" else both
+                )
+                found[:, side, sides] = (both - alone)[:, None]
+                found[:, side, side] = alone
+            values[np.ix_(range(len(values)), place, place, [k], [i])] = found[..., None, None]
+    note = (
+        f"Absorbed fractions of the user's files in {fractions.told}, for the reference masses with blood: of a region for "
+        "itself by mass^(-1), photons and the remainder by mass^(-2/3), between organs as they are. No uncertainty of "
+        "these fractions is among the inputs."
+    )
+    if lacking:
+        note += f" Self dose only, without a place in the files: {', '.join(lacking)}."
+    return dc_replace(own, s=own.s.copy(data=values), cross_fire=True, note=note)
+
+
+def _rest(
+    usable: Mapping[str, float], held: Collection[str], masses: Mapping[str, float], body_g: float
+) -> dict[str, float]:
+    """Reference masses of the regions that make up the remainder; they must be most of it."""
+    rest = {n: m for n, m in usable.items() if n not in held}
+    whole = body_g - sum(masses[n] for n in held)
+    if sum(rest.values()) < _REMAINDER_SHARE * whole:
+        absent = sorted((n for n in masses if n not in usable and n not in _NOT_APART), key=lambda n: -masses[n])
+        raise DomainError(
+            f"The remainder weighs {whole / 1e3:.3g} kg, and the files have {sum(rest.values()) / 1e3:.3g} kg of it as target and "
+            f"source ({', '.join(rest) or 'nothing'}); missing, largest first: {', '.join(absent[:6])}. Add them, or use "
+            "transport: body."
+        )
+    return rest

@@ -1,6 +1,7 @@
 """Absorbed dose in voxels from a map of decays: local deposition, convolution with kernels, or full Monte Carlo.
 
-One call, `voxel_dose`, and three methods. Alphas and recoils are local in all of them.
+One call, `voxel_dose`, and three methods. Recoils are local in all of them, and so are alphas in voxels from 0.5 mm. In
+smaller voxels convolution and Monte Carlo follow alphas like electrons; ``"local"`` is refused.
 
 - ``"local"``: charged particles stop in the voxel they are born in; photons are left out.
 - ``"convolution"``: kernels of the surrounding medium at its own density, made by the Monte Carlo, laid over the map by
@@ -26,12 +27,15 @@ from ..errors import DomainError, suggestion
 from ..physics import RADIATIONS
 from ..physics.matter import Material
 from ..physics.matter import medium as material_of
+from ..physics.nuclides import Nuclide
 from ..physics.nuclides import nuclide as nuclide_of
 from ..units import JOULE_PER_MEV
 from . import _mc_histories as mc
 from . import monte_carlo as kernels
+from ._mc_cuda import check_device, device_name
 from ._mc_tables import medium_tables, stack_media
 from ._voxel_batches import batches
+from ._voxel_convolution import BODY_DENSITY, convolve
 from ._voxel_errors import smoothed_variance
 
 if TYPE_CHECKING:
@@ -47,7 +51,7 @@ METHODS = ("local", "convolution", "monte_carlo")
 DENSITY_LIMITS = (0.001, 5.0)
 # Assumption of ours where no media are given: upper limits of density in g/cm3
 BY_DENSITY = (("air", 0.05), ("lung", 0.7), ("soft-tissue", 1.15), ("bone-cortical", DENSITY_LIMITS[1]))
-_COST = {"electron": 1.0, "photon": 0.7}  # of one history, roughly; it only decides what is followed next
+_COST = {"alpha": 0.5, "electron": 1.0, "photon": 0.7}  # of one history, roughly; it only decides what is followed next
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +130,7 @@ def voxel_dose(
     progress: Callable[[VoxelProgress], None] | None = None,
     resume: VoxelTally | None = None,
     client: Any = None,
+    device: str = "cpu",
 ) -> xr.DataArray:
     """Absorbed dose in every voxel, split by nuclide and radiation.
 
@@ -137,7 +142,7 @@ def voxel_dose(
     density : array[z, y, x]
         g/cm3, 0.001 to 5.
     voxel_mm : float or (z, y, x)
-        Edges of a voxel, mm; at least 0.5 mm for alpha emitters.
+        Edges of a voxel, mm; at least 0.5 mm for alpha emitters with ``"local"``.
     nuclide : str
         For a single array of decays.
     method : {"convolution", "local", "monte_carlo"}
@@ -159,6 +164,8 @@ def voxel_dose(
         From an interrupted run of the same request.
     client : dask.distributed.Client, optional
         Its workers follow the batches; the same bits as without.
+    device : {"cpu", "cuda"}
+        Where the Monte Carlo runs. ``"cuda"`` is an NVIDIA GPU: the same histories, equal up to rounding (docs/gpu.md).
 
     Returns
     -------
@@ -173,7 +180,10 @@ def voxel_dose(
     ------
     DomainError
         Maps of different shapes, decays that are negative or no numbers, a density outside its limits, masks that overlap,
-        alphas in voxels below 0.5 mm, too little memory, a tally of another request.
+        local alphas in voxels below 0.5 mm, too little memory, a tally of another request, an
+        unknown device, a GPU for another method or together with a client.
+    AlphatwinError
+        ``device="cuda"`` without a GPU, its driver or the extra ``cuda``.
     CatalogError
         An unknown nuclide or medium.
 
@@ -188,17 +198,20 @@ def voxel_dose(
     if method not in METHODS:
         hint = suggestion(str(method), METHODS)
         raise DomainError(f"No method {method!r}; there is {', '.join(METHODS)}. {hint}".rstrip())
+    check_device(device, method, client)
     grid = _checked(decays, density, voxel_mm, nuclide, media)
     seed = kernels.check_seed(seed)
     if method == "local":
+        for name in grid.decays:
+            kernels.check_alphas(nuclide_of(name), grid.edges)
         return _array(grid, method, _local(grid, ("alpha", "recoil", "electron")), {}, {"seed": seed})
-    dose = _local(grid, ("alpha", "recoil"))
+    dose = _at_rest(grid)
     if method == "convolution":
         dose.update(_convolution(grid, seed))
         return _array(grid, method, dose, {}, {"seed": seed})
     options = _Options(
         kernels._number(uncertainty, "uncertainty"), _region(grid, region), seed, _batch(grid, batch_histories),
-        kernels.check_whole(max_batches, "max_batches", 1, 10**6), progress, resume, client,
+        kernels.check_whole(max_batches, "max_batches", 1, 10**6), progress, resume, client, device,
     )  # fmt: skip
     more, errors, few, told = _monte_carlo(grid, dose, options)
     return _array(grid, method, dose | more, errors, told, few)
@@ -244,7 +257,6 @@ def _checked(decays: Any, density: Any, voxel_mm: Any, nuclide: str | None, medi
             raise DomainError(
                 f"decays of {name} are {values[bad][0]:g} in voxel {_at(bad)}; give finite numbers from 0."
             )
-        kernels.check_alphas(nuclide_of(name), edges)
     if not any(bool(values.any()) for values in maps.values()):
         raise DomainError(f"decays of {', '.join(maps)} are 0 in every voxel; there is no dose.")
     low, high = DENSITY_LIMITS
@@ -338,10 +350,14 @@ def _local(grid: _Grid, radiations: Sequence[str]) -> dict[tuple[str, str], Arra
     return found
 
 
-def _convolution(grid: _Grid, seed: int) -> dict[tuple[str, str], Array]:
-    """Dose[nuclide, radiation] of electrons and photons with kernels of the medium that holds most active voxels."""
-    from ._voxel_convolution import convolve
+def _at_rest(grid: _Grid) -> dict[tuple[str, str], Array]:
+    """Dose[nuclide, radiation] of recoils, and of the alphas that are local in voxels of this size."""
+    dose = _local(grid, ("alpha", "recoil"))
+    return {k: d for k, d in dose.items() if k[1] == "recoil" or kernels.alphas_are_local(nuclide_of(k[0]), grid.edges)}
 
+
+def _convolution(grid: _Grid, seed: int) -> dict[tuple[str, str], Array]:
+    """Dose[nuclide, radiation] of what moves, with kernels of the medium that holds most active voxels."""
     active = sum(grid.decays.values(), np.zeros(grid.density.shape)) > 0
     counts = np.bincount(grid.media[active].ravel(), minlength=len(grid.names))
     return convolve(grid.decays, grid.density, material_of(grid.names[int(counts.argmax())]), grid.edges, seed)
@@ -360,6 +376,7 @@ class _Options:
     progress: Callable[[VoxelProgress], None] | None
     resume: VoxelTally | None
     client: Any = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if not 0.0005 <= self.uncertainty <= 0.5:
@@ -382,33 +399,45 @@ class _Stream:
 
 def _streams(grid: _Grid, materials: Sequence[Material], stop_cm: float) -> list[_Stream]:
     found = []
-    smallest = min(grid.edges) / 10
     for name, decays in grid.decays.items():
         voxels = np.flatnonzero(decays)
         if not len(voxels):  # a daughter that decays nowhere
             continue
         amount = decays.ravel()[voxels]
         thinnest = float(grid.density.ravel()[voxels].min())
-        for radiation in ("electron", "photon"):
+        for radiation in _moving(nuclide_of(name), grid.edges):
             kind, energy, yields = kernels.lines_of(nuclide_of(name), radiation)
             if not len(energy):
                 continue
-            ranges = np.min(
-                [m.csda_range_g_per_cm2("electron", np.clip(energy, 1.001e-3, None)) for m in materials], axis=0
-            )
-            local = (
-                (ranges <= stop_cm * thinnest) & (kind == 1) if radiation == "electron" else np.zeros(len(energy), bool)
-            )
+            local = np.zeros(len(energy), dtype=bool)
+            if radiation == "electron":
+                each = [m.csda_range_g_per_cm2("electron", np.clip(energy, 1.001e-3, None)) for m in materials]
+                local = (np.min(each, axis=0) <= stop_cm * thinnest) & (kind == 1)
             if bool(local.all()):
                 local[np.argmax(energy)] = False
             mode = mc.ANALOGUE
-            if radiation == "photon":  # track-length kerma where the electrons' range is small against a voxel
-                transfer = energy * yields @ _compton_range(energy, materials) / float(energy @ yields)
-                mode = mc.TRACKS if transfer < 0.25 * smallest * float(np.median(grid.density)) else mc.ANALOGUE
+            if radiation == "photon" and _kerma_is_local(energy, yields, materials, grid):
+                mode = mc.TRACKS
             made = mc.source(kind[~local], energy[~local], yields[~local], voxels, amount)
             weight = float(yields[~local].sum() * amount.sum())
             found.append(_Stream(name, radiation, made, float((energy * yields)[local].sum()), weight, mode))
     return found
+
+
+def _moving(decaying: Nuclide, edges: tuple[float, float, float]) -> tuple[str, ...]:
+    """Radiations that are followed."""
+    return ("electron", "photon") if kernels.alphas_are_local(decaying, edges) else ("alpha", "electron", "photon")
+
+
+def _kerma_is_local(energy: Array, yields: Array, materials: Sequence[Material], grid: _Grid) -> bool:
+    """Whether the electrons' range is small against a voxel of the body, so that track-length kerma may be taken.
+
+    The body are the voxels above `BODY_DENSITY`: air round it or in it, whatever its amount, decides nothing.
+    """
+    body = grid.density[grid.density > BODY_DENSITY]
+    typical = float(np.median(body if body.size else grid.density))
+    reach = float(energy * yields @ _compton_range(energy, materials) / float(energy @ yields))
+    return reach < 0.25 * min(grid.edges) / 10 * typical
 
 
 def _compton_range(energy: Array, materials: Sequence[Material]) -> Array:
@@ -426,13 +455,15 @@ def _key(grid: _Grid, options: _Options) -> str:
     digest.update(np.ascontiguousarray(grid.density).tobytes())
     digest.update(np.ascontiguousarray(grid.media).tobytes())
     digest.update(repr((grid.names, grid.edges, grid.density.shape, options.seed, options.histories)).encode())
+    if options.device != "cpu":  # equal up to rounding only, so not to be gone on with elsewhere
+        digest.update(options.device.encode())
     return digest.hexdigest()
 
 
 def _monte_carlo(
     grid: _Grid, fixed: Mapping[tuple[str, str], Array], options: _Options
 ) -> tuple[dict[tuple[str, str], Array], dict[tuple[str, str], Array], dict[tuple[str, str], Mask], dict[str, Any]]:
-    """Dose and standard error of electrons and photons, and what to tell about the run.
+    """Dose and standard error of all that moves, and what to tell about the run.
 
     The next batch goes to the stream whose next batch takes most variance off the region's dose for its cost: a rule of
     the results alone, so the order of batches, and every bit, is the same each time.
@@ -453,7 +484,7 @@ def _monte_carlo(
     tally = _start(grid, options, streams)
     region, per_gray = options.region.ravel(), (grid.gray(np.ones(grid.density.shape))).ravel()
     reached, relative = not streams, 0.0
-    with batches(options.client, world, streams, stop_cm, options.histories, options.seed) as sums_of:
+    with batches(options.client, world, streams, stop_cm, options.histories, options.seed, options.device) as sums_of:
         while streams:
             relative, shares = _state(tally, streams, options, known.ravel()[region], per_gray[region], region)
             reached = relative <= options.uncertainty
@@ -475,13 +506,15 @@ def _monte_carlo(
             tally.first[i].reshape(to_gray.shape) * to_gray, tally.second[i].reshape(to_gray.shape) * to_gray**2
         )
         errors[s.nuclide, s.radiation] = np.sqrt(variance)
-    told = {
+    told: dict[str, Any] = {
         "seed": options.seed,
         "histories": sum(tally.batches) * options.histories,
         "batches": sum(tally.batches),
         "relative_uncertainty": relative,
         "uncertainty_reached": int(reached),
     }
+    if options.device == "cuda":
+        told["device"] = device_name()
     return dose, errors, few, told
 
 
@@ -495,8 +528,8 @@ def _start(grid: _Grid, options: _Options, streams: Sequence[_Stream]) -> VoxelT
             )
         if options.resume.key != key or options.resume.streams != names:
             raise DomainError(
-                "The tally to resume from belongs to another request: maps, media, voxel size, nuclides, seed and "
-                "batch_histories must be the same."
+                "The tally to resume from belongs to another request: maps, media, voxel size, nuclides, seed, "
+                "batch_histories and device must be the same."
             )
         return options.resume
     n = grid.density.size
