@@ -16,7 +16,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["njit", "prange", "source_sha256", "two_ways"]
+__all__ = ["cache_folder", "call_native", "njit", "prange", "source_sha256", "two_ways"]
 
 
 @functools.cache
@@ -47,6 +47,27 @@ if "alphatwin" not in str(numba.config.CACHE_DIR) and not numba.config.CACHE_DIR
 
 njit = numba.njit
 prange = numba.prange
+
+
+def cache_folder() -> pathlib.Path:
+    """Where compiled code is kept: Numba's own, and that of models."""
+    return pathlib.Path(numba.config.CACHE_DIR or _cache_dir())
+
+
+@numba.extending.intrinsic  # type: ignore[untyped-decorator]
+def call_native(typingctx: Any, address: Any, work: Any) -> Any:
+    """Inside a kernel: call the machine code at `address` with the first number of the array `work`."""
+    from llvmlite import ir
+    from numba.core import types as nt
+    from numba.np.arrayobj import make_array
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = make_array(signature.args[1])(context, builder, value=args[1])
+        kind = ir.FunctionType(ir.VoidType(), [ir.DoubleType().as_pointer()])
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [array.data])
+        return context.get_dummy_value()
+
+    return nt.void(nt.int64, work), codegen
 
 
 def two_ways(kernel: Callable[..., Any]) -> Callable[..., Any]:
