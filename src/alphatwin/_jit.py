@@ -16,7 +16,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["cache_folder", "call_native", "njit", "prange", "source_sha256", "two_ways"]
+__all__ = ["call_native", "keep_code", "kept_code", "njit", "prange", "source_sha256", "two_ways"]
 
 
 @functools.cache
@@ -49,9 +49,24 @@ njit = numba.njit
 prange = numba.prange
 
 
-def cache_folder() -> pathlib.Path:
-    """Where compiled code is kept: Numba's own, and that of models."""
-    return pathlib.Path(numba.config.CACHE_DIR or _cache_dir())
+def kept_code(key: str) -> bytes | None:
+    """Machine code kept on disk under this key beside Numba's own, if it is there."""
+    try:
+        return (pathlib.Path(numba.config.CACHE_DIR) / "models" / f"{key}.o").read_bytes()
+    except OSError:
+        return None
+
+
+def keep_code(key: str, code: bytes) -> None:
+    """Keep machine code for the next process; where the disk refuses, it is compiled again."""
+    folder = pathlib.Path(numba.config.CACHE_DIR) / "models"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as out:
+            out.write(code)
+        pathlib.Path(out.name).replace(folder / f"{key}.o")
+    except OSError:
+        return
 
 
 @numba.extending.intrinsic  # type: ignore[untyped-decorator]
