@@ -24,7 +24,16 @@ REPOSITORY = pathlib.Path(__file__).parents[1]
 _FILES = sorted((REPOSITORY / "examples").glob("*.yaml"))
 CELL_EXAMPLES = {file.stem: file for file in _FILES if "\ncluster:" in file.read_text(encoding="utf-8")}
 TRIAL_EXAMPLES = {file.stem: file for file in _FILES if "\ntrial:" in file.read_text(encoding="utf-8")}
-EXAMPLES = {file.stem: file for file in _FILES if file.stem not in CELL_EXAMPLES and file.stem not in TRIAL_EXAMPLES}
+COHORT_EXAMPLES = {file.stem: file for file in _FILES if "\ncohort:" in file.read_text(encoding="utf-8")}
+PLANNED_EXAMPLES = {file.stem: file for file in _FILES if "\n  source: pbpk" in file.read_text(encoding="utf-8")}
+EXAMPLES = {
+    file.stem: file
+    for file in _FILES
+    if file.stem not in PLANNED_EXAMPLES
+    and file.stem not in COHORT_EXAMPLES
+    and file.stem not in CELL_EXAMPLES
+    and file.stem not in TRIAL_EXAMPLES
+}
 
 
 def with_options(case, **changes):

@@ -58,6 +58,7 @@ _HOME = {
     "cell_s_values": "transport.cells",
     "cluster": "dose.cells",
     "cluster_dose": "dose.cells",
+    "cohort": "cohort",
     "compare": "comparison",
     "crm": "trials.continual",
     "crm_design": "trials.continual",
@@ -79,10 +80,12 @@ _HOME = {
     "oer": "biology.oxygen",
     "open_result": "report",
     "operating_characteristics": "trials",
+    "optimal_course": "run.optimal",
     "organ_s_values": "transport.bodies",
     "pbpk": "kinetics.pbpk",
     "pool": "evidence.pool",
     "pool_estimates": "evidence.pool",
+    "protect": "run.protect",
     "protection_trial": "trials.protection_trial",
     "run": "run",
     "run_cells": "run.cells",
@@ -126,6 +129,7 @@ if TYPE_CHECKING:
     from .case import Case, example_path, load, schema
     from .case.cells import load_cells
     from .catalog import agent, anatomy, source, structure
+    from .cohort import cohort
     from .comparison import Comparison, compare
     from .dose import Dose, absorbed_dose
     from .dose.cells import (
@@ -151,6 +155,8 @@ if TYPE_CHECKING:
     from .report import Report, open_result
     from .run import run
     from .run.cells import run_cells
+    from .run.optimal import optimal_course
+    from .run.protect import protect
     from .transport import SValues, absorbed_fraction, self_s_values
     from .transport.bodies import organ_s_values
     from .transport.cells import CellShape, cell_s_values, shaped_cell_s_values

@@ -20,16 +20,20 @@ from .model import (
     Treatment,
     schema,
 )
+from .planned import FiltrationRate, PbpkKinetics, PlannedLesion
 from .reading import example_path, load, located
 
 __all__ = [
     "Case",
     "DaughterOptions",
     "ExternalBeam",
+    "FiltrationRate",
     "LimitChoice",
     "MeasuredKinetics",
     "Options",
     "Patient",
+    "PbpkKinetics",
+    "PlannedLesion",
     "Prescription",
     "PriorCourse",
     "RegionData",
