@@ -11,7 +11,6 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests"))
 
 import numpy as np
-from oracle.optimal import largest_activity
 from scipy.integrate import quad
 
 from alphatwin.biology.course import TissueParameters
@@ -21,6 +20,7 @@ from alphatwin.biology.optimal import CourseLimit, Protection, best_course
 from alphatwin.biology.protection import Scavenger, spared_bed
 from alphatwin.biology.protraction import lea_catcheside
 from alphatwin.draws import Draws
+from oracle.optimal import largest_activity
 
 SIZE = 1000
 

@@ -118,10 +118,7 @@ def _client(dask: str | None) -> Iterator[Any]:
     if dask.isdecimal():
         if not 1 <= int(dask) <= 1024:
             raise DomainError(f"--dask is {dask}; 1 to 1024 worker processes, or the address of a scheduler.")
-        with (
-            LocalCluster(n_workers=int(dask), threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
-            Client(cluster) as client,
-        ):
+        with _local_cluster(LocalCluster, int(dask)) as cluster, Client(cluster) as client:
             yield client
         return
     try:
@@ -132,6 +129,24 @@ def _client(dask: str | None) -> Iterator[Any]:
         ) from error
     with client:
         yield client
+
+
+def _local_cluster(kind: Any, workers: int) -> Any:
+    """Worker processes that are deaf to Ctrl-C, which a terminal sends to them too: this process stops them."""
+    import logging
+    import signal
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return kind(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

@@ -54,6 +54,18 @@ def optimal_course(
     See Also
     --------
     alphatwin.biology.optimal.best_course : the search itself, for any dose rate.
+
+    Examples
+    --------
+    >>> from alphatwin.case.optimal import OptimalCase
+    >>> case = OptimalCase.model_validate({
+    ...     "case": "small", "patient": {"body_mass": "73 kg", "egfr": "90 mL/min/1.73m2"},
+    ...     "treatment": {"agent": "ac225-dotatate", "activity": "8 MBq"},
+    ...     "kinetics": {"source": "pbpk", "lesions": {"tumour": {"volume": "50 mL"}}},
+    ...     "strategies": {"none": {}, "AA 4 h": {"amino_acids": {"duration": "4 h"}}},
+    ...     "constraints": [{"kidneys_bed": "40 Gy", "probability": "90 %"}], "search": {"cycles": [2]}})
+    >>> optimal_course(case, samples=20).found.best.protection
+    'AA 4 h'
     """
     made = case if isinstance(case, OptimalCase) else load_optimal(case)
     changes = {k: v for k, v in (("samples", samples), ("seed", seed)) if v is not None}

@@ -65,9 +65,14 @@ def protect(
 
     Examples
     --------
-    >>> from alphatwin.case import example_path
-    >>> result = protect("examples/protect-225ac.yaml", samples=8)  # doctest: +SKIP
-    >>> bool((result.difference("none", "bed_Gy") > 0).all())  # doctest: +SKIP
+    >>> from alphatwin.case.protect import ProtectCase
+    >>> case = ProtectCase.model_validate({
+    ...     "case": "small", "patient": {"body_mass": "73 kg", "egfr": "90 mL/min/1.73m2"},
+    ...     "treatment": {"agent": "ac225-dotatate", "activity": "8 MBq", "cycles": 2, "interval": "8 weeks"},
+    ...     "kinetics": {"source": "pbpk", "lesions": {"tumour": {"volume": "50 mL"}}},
+    ...     "strategies": {"none": {}, "AA 4 h": {"amino_acids": {"duration": "4 h"}}}})
+    >>> result = protect(case, samples=4)
+    >>> bool((result.difference("AA 4 h", "bed_Gy") < 0).all())
     True
     """
     made = case if isinstance(case, ProtectCase) else load_protect(case)
