@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -180,6 +181,25 @@ def on_workers(file, out, workers):
 def test_two_worker_processes_give_the_bytes_of_this_one(alphatwin, file, tmp_path):
     assert alphatwin("cohort", file, "--out", tmp_path / "here", "--chunk", 20, "-q").code == 0
     assert on_workers(file, tmp_path / "there", 2) == contents(tmp_path / "here" / "quick")
+
+
+@pytest.mark.slow
+def test_ctrl_c_with_workers_is_one_message(file, tmp_path):
+    command = [*COMMAND, str(file), "--out", str(tmp_path), "--chunk", "40", "--size", "4000", "--dask", "2"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, preexec_fn=hears_ctrl_c, start_new_session=True) as process:
+        until = time.monotonic() + 300.0
+        while (
+            len(list(tmp_path.glob("quick/patients/part-*"))) < 2
+            and process.poll() is None
+            and time.monotonic() < until
+        ):
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to the workers too
+        _, err = process.communicate()
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert "the same command goes on from there" in err
 
 
 @pytest.mark.slow

@@ -275,7 +275,7 @@ def test_columns_name_every_number_once(small):
         ({"treatment": {"activity": 7.4}}, "not text"),
         ({"treatment": {"activity": "7.4"}}, "unit"),
         ({"treatment": {"activity": "7.4 GBq", "interval": "3 days"}}, "7 d to 2 years"),
-        ({"treatment": {"activity": "7.4 GBq", "cylces": 4}}, "Did you mean cycles"),
+        ({"treatment": {"activity": "7.4 GBq", "cyclez": 4}}, "Did you mean cycles"),
         ({"covariates": {"egfr": {"value": 80}}}, "Did you mean"),
         ({"covariates": {"age": {"cv": -0.1}}}, "at least 0"),
         ({"covariates": {"age": {"low": 90.0}}}, "covariates.age: .*low"),

@@ -144,18 +144,23 @@ class Dataset:
         for _, group in self.table.groupby(_segments(rows), sort=False):
             own: list[dict[str, float]] = []
             for record in group.to_dict("records"):
-                own.append({str(k): v for k, v in record.items()} | {"ADDL": 0.0})
-                for k in range(1, int(record["ADDL"]) + 1 if record["ADDL"] > 0 else 1):
-                    more = {**own[-1 if k == 1 else -k], "TIME": record["TIME"] + k * record["II"]}
-                    if not math.isnan(record.get("REFTIME", math.nan)):
-                        more["REFTIME"] = record["REFTIME"] + k * record["II"]
-                    if more["EVID"] == 4:
-                        more["EVID"] = 1.0
-                    own.append(more)
-            made += sorted(own, key=lambda r: (r["TIME"], r["EVID"] not in (3, 4)))  # stable; a reset comes first
-        for record in made:
-            record["II"] = math.nan
+                first = {str(k): float(v) for k, v in record.items()} | {"ADDL": 0.0, "II": math.nan}
+                further = int(record["ADDL"]) if record["ADDL"] > 0 else 0
+                own += [first, *(_later(first, k * record["II"]) for k in range(1, further + 1))]
+            self._refuse_past_reset(own, int(group.index[-1]))
+            made += sorted(own, key=lambda r: (r["TIME"], r["EVID"] not in _RESETS))  # stable; a reset comes first
         return Dataset(pd.DataFrame(made, columns=list(self.table.columns)), self.decay_corrected, self.name)
+
+    def _refuse_past_reset(self, own: list[dict[str, float]], last: int) -> None:
+        """No further dose later than a reset of the same patient on the same clock."""
+        t, patient = self.table["TIME"], self.table["ID"]
+        if last + 1 == len(t) or patient[last + 1] != patient[last] or t[last + 1] < t[last]:
+            return
+        if max(r["TIME"] for r in own) > t[last + 1]:
+            raise FitError(
+                f"{self.name}, line {last + 3}: a reset of patient {patient[last]:g} stands before a further dose (ADDL) of an "
+                "earlier line; write out the doses that were given."
+            )
 
     def csv(self) -> str:
         """The table as text: reading it back gives an equal dataset, to the last bit.
@@ -238,6 +243,14 @@ def _text_of(source: str | pathlib.Path) -> tuple[str, str]:
         if isinstance(error, FitError):
             raise
         raise FitError(f"{file.name} cannot be read: {(error.strerror or str(error)).lower()}.") from None
+
+
+def _later(dose: dict[str, float], hours: float) -> dict[str, float]:
+    """The same dose later; its reference time moves along, and it resets nothing."""
+    moved = {**dose, "TIME": dose["TIME"] + hours, "EVID": 1.0}
+    if "REFTIME" in dose:
+        moved["REFTIME"] = dose["REFTIME"] + hours
+    return moved
 
 
 def _number(cell: str, where: str) -> float:

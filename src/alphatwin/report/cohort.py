@@ -33,7 +33,7 @@ TEMPLATE = "cohort.html.j2"
 WIDTH = 80
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
 _MOST_DRAWN = 20_000
-_BELOW = {"orientation": "h", "x": 0.0, "y": -0.32, "yanchor": "top"}
+_ABOVE = {"orientation": "h", "x": 0.0, "y": 1.0, "yanchor": "bottom"}
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -123,7 +123,13 @@ def _round(x: Any) -> list[float]:
 
 def _layout(title: str, x: str, y: str, **more: Any) -> dict[str, Any]:
     axes_of = {"xaxis": figures._axis(x, **more.pop("xaxis", {})), "yaxis": figures._axis(y, **more.pop("yaxis", {}))}
-    more = {"title": {"text": title, "font": {"size": 14}}, "legend": _BELOW, **more}
+    more = {
+        "title": {"text": title, "font": {"size": 14}, "y": 0.97},
+        "height": 340,
+        "margin": {"l": 70, "r": 20, "t": 70, "b": 55},
+        "legend": _ABOVE,
+        **more,
+    }
     return figures._layout(**axes_of, **more)
 
 
