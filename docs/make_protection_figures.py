@@ -12,7 +12,7 @@ from alphatwin.biology.protection import best_schedule, scavenger
 from alphatwin.case.optimal import load_optimal
 from alphatwin.case.protect import load_protect
 from alphatwin.draws import Draws
-from alphatwin.run._planned_course import PlannedPatient
+from alphatwin.run._planned import PlannedPatient
 
 OUT = pathlib.Path(__file__).parent / "images"
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"

@@ -50,6 +50,7 @@ _HOME = {
     "activities": "physics",
     "agent": "catalog",
     "anatomy": "catalog",
+    "animal_study": "cohort.animals",
     "bed": "biology",
     "blood_course": "biology.marrow",
     "boin": "trials.interval",
@@ -72,6 +73,7 @@ _HOME = {
     "kidney_course": "biology.kidney",
     "lea_catcheside": "biology",
     "load": "case",
+    "load_animals": "case.animals",
     "load_cells": "case.cells",
     "load_trial": "trials.spec",
     "medium": "physics",
@@ -127,9 +129,11 @@ if TYPE_CHECKING:
     from .biology.oxygen import oer
     from .biology.tumour import tumour_course
     from .case import Case, example_path, load, schema
+    from .case.animals import load_animals
     from .case.cells import load_cells
     from .catalog import agent, anatomy, source, structure
     from .cohort import cohort
+    from .cohort.animals import animal_study
     from .comparison import Comparison, compare
     from .dose import Dose, absorbed_dose
     from .dose.cells import (

@@ -14,7 +14,7 @@ from alphatwin.biology.protection import uptake_block
 from alphatwin.case.protect import ProtectCase, load_protect
 from alphatwin.draws import Draws
 from alphatwin.errors import CaseError
-from alphatwin.run._planned_course import PlannedPatient, _doses
+from alphatwin.run._planned import PlannedPatient, _doses
 
 BASE = {
     "case": "t",

@@ -411,7 +411,8 @@ def tumour_course(
                               cold_cells, modifiers, prior)  # fmt: skip
         y = solve(0, with_scavenger(p, scavenger), y0, dose, x, times, (0, 1, 2, 3), spared)
         viable = np.exp(y[..., 0]) + np.exp(y[..., 1])
-        states.append((viable * volume[:, None], (viable + y[..., 2]) * volume[:, None], y[..., 3]))
+        dying = np.maximum(y[..., 2], 0.0)  # the solver's tolerance lets the last of them fall below nothing
+        states.append((viable * volume[:, None], (viable + dying) * volume[:, None], y[..., 3]))
     notes = _notes(dose, modifiers, shares, cold_cells, prior)
     if scavenger is not None:
         notes += (f"{scavenger.name} is taken to spare the tumour as it spares the kidneys: asked for, not found.",)

@@ -61,7 +61,8 @@ class UptakeTable(Part):
 
     nuclide: str = Field(min_length=1, description="the label that was measured, e.g. Pb-203")
     decay_corrected: bool = Field(
-        strict=True, description="true: the values are corrected to the injection; no default, for it is the largest slip"
+        strict=True,
+        description="true: the values are corrected to the injection; no default, for it is the largest slip",
     )
     times: tuple[DelayH, ...] = Field(min_length=2, max_length=100, description="e.g. ['10 min', '4 h', '1 d']")
     organs: dict[str, OrganUptake] = Field(min_length=1, description="by region; tumour among them")
@@ -110,7 +111,9 @@ class Tumour(Part):
     sizes: tuple[MassG, ...] = Field(default=(), max_length=6, description="sizes to compare, e.g. ['50 mg', '500 mg']")
     growth_law: Literal["exponential", "gompertz"] = "exponential"
     override: dict[str, float] = Field(default_factory=dict, description="parameters of the line held at a value")
-    sensitivity_spread: Fraction = Field(default="20 %", validate_default=True, description="CV of alpha between animals")
+    sensitivity_spread: Fraction = Field(
+        default="20 %", validate_default=True, description="CV of alpha between animals"
+    )
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -175,7 +178,9 @@ class Arm(Part):
         default=1.0, gt=0, le=1, description="growth of the tumour under the drug over that without, e.g. 0.8"
     )
     protector: Protector | None = None
-    lysine: bool = Field(default=False, description="amino acids with each injection: less megalin uptake; needs `model`")
+    lysine: bool = Field(
+        default=False, description="amino acids with each injection: less megalin uptake; needs `model`"
+    )
     uptake_factor: dict[str, Share] = Field(
         default_factory=dict, description="uptake of a region over that without the arm's drug, e.g. kidneys: 0.6"
     )
@@ -209,7 +214,9 @@ class Study(Part):
 class Translation(Part):
     """From the animal to man."""
 
-    agent: str | None = Field(default=None, description="agent whose published human doses stand beside; default: the case's")
+    agent: str | None = Field(
+        default=None, description="agent whose published human doses stand beside; default: the case's"
+    )
     samples: int = Field(default=2000, ge=50, le=100_000, strict=True)
 
 
@@ -274,7 +281,9 @@ class AnimalsCase(Part):
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
         if (self.uptake is None) == (self.model is None):
-            raise fault("give either `uptake`, a measured table, or `model`, the whole-body model; one of them.", "model")
+            raise fault(
+                "give either `uptake`, a measured table, or `model`, the whole-body model; one of them.", "model"
+            )
         self._bodies()
         self._regions()
         self._arms()
@@ -341,7 +350,9 @@ class AnimalsCase(Part):
         last = self.endpoints.follow_up
         for name, arm in self.arms.items():
             if arm.times[-1] >= last:
-                raise fault(f"the injection at {arm.times[-1] / 24:g} d comes after the study ends.", "arms", name, "times")
+                raise fault(
+                    f"the injection at {arm.times[-1] / 24:g} d comes after the study ends.", "arms", name, "times"
+                )
             if arm.lysine and self.model is None:
                 raise fault("lysine changes the model's kinetics; with a table give uptake_factor instead.",
                             "arms", name, "lysine")  # fmt: skip
@@ -353,8 +364,10 @@ class AnimalsCase(Part):
                 if name not in self.arms:
                     raise fault(f"no arm {name!r}. {suggestion(name, self.arms)}There is {', '.join(self.arms)}.",
                                 "study", "compare", i)  # fmt: skip
-        if self.study.pool < self.study.animals_per_arm:
-            raise fault("fewer virtual animals than a group has.", "study", "pool")
+        wanted = self.study.animals_per_arm * len(self.arms)
+        if self.study.pool < wanted:
+            raise fault(f"{self.study.pool} virtual animals for {len(self.arms)} groups of {self.study.animals_per_arm}; "
+                        f"at least {wanted}.", "study", "pool")  # fmt: skip
 
     def masses_g(self) -> dict[str, float]:
         """Organ masses in g: what was weighed, else the species' share of the body mass."""

@@ -96,7 +96,8 @@ def located(path: str | pathlib.Path, message: str) -> str:
 
 _PLACE = re.compile(
     r"(?:patient|treatment|kinetics|daughters|prior_therapy|limits|options"
-    r"|cells|cluster|source|uptake|response|oxygen|bystander|compare|designs|truths)(?:\.[\w-]+)*(?=:)"
+    r"|cells|cluster|source|uptake|response|oxygen|bystander|compare|designs|truths"
+    r"|arms|endpoints|model|nuclide|published|study|tumour)(?:\.[\w-]+)*(?=:)"
 )
 
 

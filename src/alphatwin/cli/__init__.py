@@ -137,9 +137,11 @@ def _app() -> Any:
 
     _add_work(app)
     _add_catalogue(app)
-    from . import _cohort, _evidence, _optimal, _protect
+    from . import _animals, _cohort, _evidence, _fit, _optimal, _protect
 
     _evidence.add(app)
+    _animals.add(app)
+    _fit.add(app)
     _cohort.add(app)
     _protect.add(app)
     _optimal.add(app)
@@ -261,7 +263,14 @@ def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 def _run(case_file: pathlib.Path, out: pathlib.Path, samples: int | None, seed: int | None, quiet: bool) -> None:
     from ..case import load, located
+    from ..case.animals import is_animals
     from ..errors import AlphatwinError, OutputError
+
+    if is_animals(case_file):
+        from ._animals import run_animals
+
+        run_animals(case_file, out, seed, quiet)
+        return
 
     case = load(case_file)
     changes = {k: v for k, v in (("samples", samples), ("seed", seed)) if v is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -22,13 +23,21 @@ from ..transport import RegionMass, SValues, self_s_values
 if TYPE_CHECKING:
     from ..case.animals import AnimalsCase, Arm
 
-__all__ = ["PAIRED", "TUMOUR", "Biodistribution", "OrganDose", "at_place", "biodistribution", "organ_doses", "small_s_values"]
+__all__ = [
+    "PAIRED",
+    "TUMOUR",
+    "Biodistribution",
+    "OrganDose",
+    "at_place",
+    "biodistribution",
+    "organ_doses",
+    "small_s_values",
+]
 
 Array = npt.NDArray[np.float64]
 TUMOUR = "tumour"
 PAIRED = ("kidneys", "lungs", "adrenals")  # two spheres of half the mass each
 _PRIOR_SAMPLES = 200
-_MODEL_TO_REGION = {"remainder": None}
 
 
 def at_place(place: str, work: Callable[[], Any]) -> Any:
@@ -121,7 +130,7 @@ def _from_table(case: AnimalsCase) -> Biodistribution:
         floor = 0.02 * float((mean * scale).max())
         of_mean = np.maximum(spread * scale / math.sqrt(organ.n), floor / math.sqrt(organ.n))
         place = f"uptake.organs.{region}"
-        curve = at_place(place, lambda scale=scale, mean=mean, of_mean=of_mean: _fitted(t, mean * scale, of_mean, given.name))
+        curve = at_place(place, functools.partial(_fitted, t, mean * scale, of_mean, given.name))
         terms[region] = curve.exponentials()
         models[region] = curve.model
         sd[region] = curve.sd / curve.time_integrated_activity_MBq_h if math.isfinite(curve.sd) else 0.3
@@ -155,7 +164,8 @@ def _from_model(case: AnimalsCase, lysine: bool) -> Biodistribution:
     """The whole-body model at its medians; spreads from its prior, between animals and of knowledge apart."""
     from ..kinetics.pbpk import pbpk
 
-    assert case.model is not None and case.agent is not None
+    assert case.model is not None
+    assert case.agent is not None
     mass = case.tumour.measured_mass or case.tumour.mass
     model = pbpk(case.agent, case.species, lesions={TUMOUR: mass})
     held: dict[str, Any] = {k: float(v[0]) for k, v in model.scaled(case.body_mass / 1000.0).items()}
@@ -169,7 +179,9 @@ def _from_model(case: AnimalsCase, lysine: bool) -> Biodistribution:
     masses = {TUMOUR: mass}
     for region in model.dosed:
         if region != TUMOUR:
-            masses[region] = 1000.0 * float(held.get(f"volume_{region}_L", model.parameters[f"volume_{region}_L"].value))
+            masses[region] = 1000.0 * float(
+                held.get(f"volume_{region}_L", model.parameters[f"volume_{region}_L"].value)
+            )
     terms = {k: (v[0][0] * 1e3, v[1][0]) for k, v in curves.items() if k in masses}
     spread = {
         kind: _prior_cv(model, case.study.seed, kind, held, peptide, tuple(terms)) for kind in ("patients", "knowledge")
@@ -179,7 +191,9 @@ def _from_model(case: AnimalsCase, lysine: bool) -> Biodistribution:
         "Spreads are those of the model's prior: what it takes to differ between animals, and what is not known.",
     )
     kind = "whole-body model"
-    return Biodistribution(terms, masses, spread["knowledge"], spread["patients"], dict.fromkeys(terms, kind), notes, model.sources)
+    return Biodistribution(
+        terms, masses, spread["knowledge"], spread["patients"], dict.fromkeys(terms, kind), notes, model.sources
+    )
 
 
 def _prior_cv(
@@ -221,7 +235,9 @@ def small_s_values(masses_g: Mapping[str, Any], media: Mapping[str, str], nuclid
     True
     """
     given = {
-        k: RegionMass(np.asarray(m, dtype=float) / (2.0 if k in PAIRED else 1.0), media.get(k, "soft-tissue"), "of the animal")
+        k: RegionMass(
+            np.asarray(m, dtype=float) / (2.0 if k in PAIRED else 1.0), media.get(k, "soft-tissue"), "of the animal"
+        )
         for k, m in masses_g.items()
     }
     found = self_s_values(given, nuclides)
@@ -269,12 +285,13 @@ def daughters_of(case: AnimalsCase, regions: tuple[str, ...]) -> InPlace | FreeD
     """Where daughters decay, at the medians of the catalogue."""
     if case.daughters.model == "in_place":
         return InPlace()
-    return at_place(
+    found: FreeDaughters = at_place(
         "daughters",
         lambda: free_daughters_from_catalog(
             case.agent or "*", case.nuclide, regions, Draws(1).normal, retained=dict(case.daughters.retained)
         ),
-    )  # type: ignore[no-any-return]
+    )
+    return found
 
 
 def chain_of(case: AnimalsCase, uptake: Biodistribution) -> Kinetics:
@@ -292,7 +309,9 @@ def organ_doses(case: AnimalsCase, uptake: Biodistribution, kinetics: Kinetics |
     names = tuple(chain_table(case.nuclide)[0])
     masses = dict(uptake.masses_g)
     s = small_s_values(masses, case.media(), names)
-    huge = self_s_values({k: RegionMass(1e5, case.media().get(k, "soft-tissue"), "no surface") for k in masses}, names)
+    huge = self_s_values(
+        {k: RegionMass(np.array([1e5]), case.media().get(k, "soft-tissue"), "no surface") for k in masses}, names
+    )
     decays = integrate(kinetics)
     dose = absorbed_dose(decays, s).dose.sum("nuclide")[0]
     kept = absorbed_dose(decays, huge).dose.sum("nuclide")[0]

@@ -27,7 +27,8 @@ class LogRank:
     chi2, p : float
         Log-rank statistic, one degree of freedom, and its two-sided p value.
     hazard_ratio, low, high : float
-        Hazard of the second group over the first and its 95 % interval; 0 or infinite where one group had no event.
+        Hazard of the second group over the first and its 95 % interval; 0 or infinite where one group had no
+        event or was over before the other began.
     events : tuple of int
         In the first and the second group.
     """
@@ -86,7 +87,9 @@ def compare_groups(times_a: Any, events_a: Any, times_b: Any, events_b: Any) -> 
 def _group(which: str, times: Any, events: Any) -> tuple[Array, npt.NDArray[np.bool_]]:
     t, e = np.asarray(times, dtype=float), np.asarray(events, dtype=bool)
     if t.ndim != 1 or t.size == 0 or t.shape != e.shape:
-        raise DomainError(f"The {which} group has times {t.shape} and events {e.shape}; one of each per animal, at least one.")
+        raise DomainError(
+            f"The {which} group has times {t.shape} and events {e.shape}; one of each per animal, at least one."
+        )
     if not (np.isfinite(t) & (t >= 0)).all():
         raise DomainError(f"The {which} group has a time that is negative or not a number.")
     return t, e
@@ -129,7 +132,7 @@ def _cox(n_a: Array, n_b: Array, d_a: Array, d_b: Array) -> tuple[float, float, 
         p = weight / (left_a + weight)
         score, information = float(d_b.sum() - p.sum()), float((p * (1.0 - p)).sum())
         if information <= 1e-9 or abs(beta) > 12.0:  # one group is over before the other begins
-            return math.exp(max(min(beta, 12.0), -12.0)), 0.0, math.inf
+            return (0.0 if beta < 0 else math.inf), 0.0, math.inf
         step = max(min(score / information, 1.0), -1.0)
         beta += step
         if abs(step) < 1e-10:
@@ -253,7 +256,7 @@ def sample_size(
     share = 0.5 * (ea.mean() + eb.mean())
     ratio = whole.hazard_ratio
     proper = 0.0 < ratio < math.inf and ratio != 1.0 and share > 0 and math.isfinite(whole.high) and whole.low > 0
-    closed = schoenfeld_events(ratio, power, alpha) / share / 2.0 if proper else math.inf
+    closed = schoenfeld_events(ratio, power, alpha) / float(share) / 2.0 if proper else math.inf
     return SampleSize(found, dict(sorted(tried.items())), closed)
 
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Weighted", "adaptive", "effective_size"]
+__all__ = ["Measured", "Weighted", "adaptive", "effective_size"]
 
 Array = npt.NDArray[np.float64]
 _PRIOR_SHARE = 0.2  # of each later round is drawn from the prior: the weights stay bounded
-_DEGREES = 8.0  # of the Student proposal
-_SHRINK = 0.1  # towards the prior's own covariance
+_DEGREES = 40.0  # of the Student proposal
+_WIDER = 1.3  # variance of a proposal where something was measured
+_TRUST = 5.0  # draws for each dimension at which the draws' own mean and covariance count as much as the linear ones
+_LOCAL = 8.0  # draws for each dimension that a proposal is fitted to, at least
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +28,16 @@ class Weighted:
     sizes: tuple[float, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Logarithms of what is predicted, [sample, point], for all draws so far; of what was measured, and their variances."""
+
+    predicted: Callable[[], Array]
+    target: Array
+    variance: Array
+    used: npt.NDArray[np.bool_]  # points that a proposal may lean on
+
+
 def effective_size(weight: Array) -> float:
     """(sum w)^2 / sum w^2 (Kong 1992)."""
     return float(weight.sum() ** 2 / (weight**2).sum())
@@ -34,6 +46,7 @@ def effective_size(weight: Array) -> float:
 def adaptive(
     log_likelihood: Callable[[Array], Array],
     first: Array,
+    measured: Measured,
     *,
     per_round: int,
     wanted: float,
@@ -44,8 +57,9 @@ def adaptive(
     """Draws from N(0, I) x likelihood: the prior first, then Student distributions fitted to what was found.
 
     After each round all draws of all rounds are weighted by prior x likelihood / mixture of all proposals (Cornuet et al., Scand
-    J Stat 2012;39:798), so no round is lost. While few draws carry the weight, the likelihood is raised to a power below one for
-    the *proposal* alone (not for the answer), chosen so that a share of the draws counts.
+    J Stat 2012;39:798), so no round is lost. A proposal is the posterior that the model would have were its logarithm linear in z
+    near the draws that carry weight; while few do, the likelihood is raised to a power below one to choose them (for the proposal
+    alone, not for the answer).
 
     Parameters
     ----------
@@ -53,6 +67,8 @@ def adaptive(
         ``z[sample, dimension] -> [sample]``; minus infinity where impossible.
     first : array[sample, dimension]
         Draws of the prior.
+    measured : Measured
+        What the model predicts for all draws so far; guides the proposals, not the answer.
     per_round : int
         Draws of each later round.
     wanted : float
@@ -79,7 +95,7 @@ def adaptive(
         progress(f"{sizes[-1]:.0f} effective of {len(z)} draws")
         if sizes[-1] >= wanted or len(sizes) > rounds or not np.isfinite(log_w).any():
             break
-        mean, lower = _fitted(z, told, log_w, d)
+        mean, lower = _linear(z, _local(log_w, told, _LOCAL * d), measured, sizes[-1])
         proposals.append((mean, lower))
         stream = np.random.Generator(np.random.Philox(key=np.array([seed, len(sizes)], dtype=np.uint64)))
         new = _drawn(stream, per_round, mean, lower)
@@ -87,7 +103,13 @@ def adaptive(
         z = np.concatenate([z, new])
         told = np.concatenate([told, np.asarray(log_likelihood(new), dtype=float)])
         prior = np.concatenate([prior, -0.5 * (new**2).sum(1) - 0.5 * d * math.log(2 * math.pi)])
-        density = [prior, *(np.concatenate([old, _density(z[before:], prior[before:], *q)]) for old, q in zip(density[1:], proposals, strict=False))]
+        density = [
+            prior,
+            *(
+                np.concatenate([old, _density(z[before:], prior[before:], *q)])
+                for old, q in zip(density[1:], proposals, strict=False)
+            ),
+        ]
         density.append(_density(z, prior, mean, lower))
         shares.append(float(per_round))
     weight = _normal(log_w) if np.isfinite(log_w).any() else np.full(len(z), 1.0 / len(z))
@@ -105,24 +127,42 @@ def _mixture(density: list[Array], shares: list[float]) -> Array:
     return np.asarray(logsumexp(np.array(density), axis=0, b=weights[:, None]))
 
 
-def _fitted(z: Array, told: Array, log_w: Array, d: int) -> tuple[Array, Array]:
-    """Mean and root of the covariance of the (tempered) weighted draws."""
-    least = max(5.0 * d, 0.01 * len(z))
+def _local(log_w: Array, told: Array, least: float) -> Array:
+    """Weights that sum to one; the likelihood raised to a power below one where too few draws would count."""
+    base = np.where(np.isfinite(told), log_w - np.where(np.isfinite(told), told, 0.0), -np.inf)
+    finite = np.where(np.isfinite(told), told, 0.0)
     low, high = 0.0, 1.0
-    base = log_w - told
-    base = np.where(np.isfinite(base), base, -np.inf)
-    finite = np.where(np.isfinite(told), told, -1e300)
-    if effective_size(_normal(log_w)) < least:
+    if effective_size(_normal(base + finite)) < least:
         for _ in range(40):
             power = 0.5 * (low + high)
             low, high = (power, high) if effective_size(_normal(base + power * finite)) > least else (low, power)
-        high = max(low, 1e-12)
+        high = low
     w = _normal(base + high * finite)
-    w /= w.sum()
-    mean = w @ z
-    off = z - mean
-    covariance = (1 - _SHRINK) * (off.T * w) @ off + _SHRINK * np.eye(d) * min(1.0, float(np.trace((off.T * w) @ off)) / d)
-    return mean, np.linalg.cholesky(covariance + 1e-9 * np.eye(d))
+    return np.asarray(w / w.sum())
+
+
+def _linear(z: Array, w: Array, measured: Measured, size: float) -> tuple[Array, Array]:
+    """Mean and root of the covariance of z, given what is measured, were the logarithm of the model linear near these draws.
+
+    ln f = c + B z (weighted least squares, with ridge); R = variance of the measurements + what is not linear;
+    covariance (I + B' R^-1 B)^-1, mean covariance B' R^-1 (ln y - c). Directions that nothing was measured in keep the prior.
+    """
+    use = w > 0
+    x, g, v = z[use], measured.predicted()[use][:, measured.used], w[use]
+    d = x.shape[1]
+    mean_x, mean_g = v @ x, v @ g
+    dx, dg = x - mean_x, g - mean_g
+    ridge = 1e-6
+    slope = np.linalg.solve((dx.T * v) @ dx + ridge * np.eye(d) * float((v @ dx**2).mean()), (dx.T * v) @ dg).T
+    left = v @ (dg - dx @ slope.T) ** 2
+    precision = 1.0 / (measured.variance[measured.used] + left)
+    covariance = np.linalg.inv(np.eye(d) + (slope.T * precision) @ slope)
+    target = measured.target[measured.used] - (mean_g - slope @ mean_x)
+    mean = covariance @ (slope.T * precision) @ target
+    wide = np.linalg.inv(np.eye(d) + (slope.T * precision) @ slope / _WIDER)
+    share = size / (size + _TRUST * d)  # of what the draws themselves say
+    scatter = (dx.T * v) @ dx
+    return (1 - share) * mean + share * mean_x, np.linalg.cholesky((1 - share) * wide + share * scatter)
 
 
 def _drawn(stream: np.random.Generator, n: int, mean: Array, lower: Array) -> Array:
@@ -139,6 +179,11 @@ def _density(z: Array, prior: Array, mean: Array, lower: Array) -> Array:
 
     d = len(mean)
     q = (solve_triangular(lower, (z - mean).T, lower=True) ** 2).sum(0)
-    constant = gammaln(0.5 * (_DEGREES + d)) - gammaln(0.5 * _DEGREES) - 0.5 * d * math.log(_DEGREES * math.pi) - np.log(np.diag(lower)).sum()
+    constant = (
+        gammaln(0.5 * (_DEGREES + d))
+        - gammaln(0.5 * _DEGREES)
+        - 0.5 * d * math.log(_DEGREES * math.pi)
+        - np.log(np.diag(lower)).sum()
+    )
     student = constant - 0.5 * (_DEGREES + d) * np.log1p(q / _DEGREES)
     return np.asarray(np.logaddexp(math.log(_PRIOR_SHARE) + prior, math.log1p(-_PRIOR_SHARE) + student))

@@ -59,7 +59,9 @@ def _model(form: str, prior: Prior, constant: float, curves: Curves) -> Callable
         p = numpyro.sample("proportional", dist.HalfNormal(prior.proportional))
         s = numpyro.sample("additive_percent", dist.HalfNormal(prior.additive_percent))
         root = spread[:, None] * lower
-        known = numpyro.sample("known", dist.MultivariateNormal(population[:k], scale_tril=root[:k, :k]).expand([n]).to_event(1))
+        known = numpyro.sample(
+            "known", dist.MultivariateNormal(population[:k], scale_tril=root[:k, :k]).expand([n]).to_event(1)
+        )
         z = solve_triangular(root[:k, :k], (known - population[:k]).T, lower=True).T
         if d > k:
             rest = numpyro.sample("rest", dist.Normal(0.0, 1.0).expand([n, d - k]).to_event(2))
@@ -70,6 +72,23 @@ def _model(form: str, prior: Prior, constant: float, curves: Curves) -> Callable
         numpyro.factor("data", log_likelihood(percent, at, limits, p, s, jnp, log_ndtr).sum())
 
     return model
+
+
+def _start(form: str, prior: Prior, n: int, seed: int, chain: int) -> dict[str, Array]:
+    """Where a chain begins: scattered about the prior's medians, so that chains that agree in the end have found each other."""
+    stream = np.random.Generator(np.random.Philox(key=np.array([seed, chain], dtype=np.uint64)))
+    mean, sd = prior.location(form)
+    d, k = len(mean), min(len(mean), _WELL_KNOWN)
+    population = mean + 0.5 * sd * stream.standard_normal(d)
+    made = {
+        "population": population,
+        "spread": prior.spread * stream.uniform(0.3, 1.0, d),
+        "correlation_cholesky": np.eye(d),
+        "proportional": np.array(prior.proportional * stream.uniform(0.5, 1.5)),
+        "additive_percent": np.array(prior.additive_percent * stream.uniform(0.5, 1.5)),
+        "known": population[:k] + 0.1 * stream.standard_normal((n, k)),
+    }
+    return made if d == k else {**made, "rest": 0.1 * stream.standard_normal((n, d - k))}
 
 
 def sample(
@@ -88,19 +107,23 @@ def sample(
     try:
         import jax
         import numpyro
-        from numpyro.infer import MCMC, NUTS, init_to_median
+        from numpyro.infer import MCMC, NUTS, init_to_value
     except ImportError as error:
         raise AlphatwinError("Fits of a population need NumPyro: pip install 'alphatwin[fit]'.") from error
     with _double(), numpyro.handlers.block():
-        kernel = NUTS(_model(form, prior, constant, curves), dense_mass=_TOGETHER, target_accept_prob=0.85, init_strategy=init_to_median())
-        run = MCMC(kernel, num_warmup=warmup, num_samples=draws, num_chains=1, progress_bar=False)
+        model = _model(form, prior, constant, curves)
         found: list[dict[str, Array]] = []
         divergences, deepest = 0, 0
         for chain in range(chains):
             progress(f"chain {chain + 1} of {chains}")
+            start = init_to_value(values=_start(form, prior, len(curves.labels), seed, chain))
+            kernel = NUTS(model, dense_mass=_TOGETHER, target_accept_prob=0.85, init_strategy=start)
+            run = MCMC(kernel, num_warmup=warmup, num_samples=draws, num_chains=1, progress_bar=False)
             key = jax.random.fold_in(jax.random.PRNGKey(seed), chain)
             run.run(key, curves.time_h, curves.percent, curves.censored, extra_fields=("diverging", "num_steps"))
-            found.append({k: np.asarray(v, dtype=float) for k, v in run.get_samples().items() if k not in ("known", "rest")})
+            found.append(
+                {k: np.asarray(v, dtype=float) for k, v in run.get_samples().items() if k not in ("known", "rest")}
+            )
             extra = run.get_extra_fields()
             divergences += int(np.asarray(extra["diverging"]).sum())
             deepest = max(deepest, int(np.asarray(extra["num_steps"]).max()))

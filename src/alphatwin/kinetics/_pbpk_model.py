@@ -143,8 +143,12 @@ def declare(
     lesions: Sequence[str],
     integrals: bool = True,
     organs: Sequence[str] = ORGANS,
+    sites: bool = False,
 ) -> Model:
-    """The model of a patient with these lesions; `integrals` adds the label and the decays of each region."""
+    """The model of a patient with these lesions; `integrals` adds the label and the decays of each region.
+
+    `sites` adds the decays in each state of a region, from which `decay_sites` comes.
+    """
     states, fluxes = [State("plasma", "plasma")], []
     megalin = "cl_megalin_L_per_min" in values
     for made, moved in _parts(lesions, organs, megalin):
@@ -169,6 +173,8 @@ def declare(
         events.append(Event("amino_acids", "aa", amount, "amino_acid_start_min", "amino_acid_duration_min"))
     if integrals:
         sums = regions_of(lesions, organs, megalin) | ({"megalin": ("kidneys_m",)} if megalin else {})
+        if sites:
+            sums |= {state: (state,) for of in sums.values() for state in of if state not in sums}
         _integrals(states, rates, sums)
     states = [replace(s, atol=_ATOL_NMOL) if s.kind == "amount" else s for s in states]
     spaces = dict.fromkeys(s.compartment for s in states if s.compartment)

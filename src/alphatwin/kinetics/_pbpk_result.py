@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
     from .pbpk import PBPK
 
-__all__ = ["PBPKResult", "born_per_decay", "notes_of", "parent_of", "result_of"]
+__all__ = ["SITES", "PBPKResult", "born_per_decay", "notes_of", "parent_of", "result_of", "sites_of"]
 
 Array = npt.NDArray[np.float64]
 
+SITES = ("plasma", "interstitium", "surface", "internalised", "tubule")  # where in a region the carrier decays
+_SITE_OF = {"v": "plasma", "i": "interstitium", "b": "surface", "n": "internalised", "m": "internalised", "t": "tubule"}
 _MEDIA = {"kidneys": "kidney", "liver": "liver", "spleen": "spleen", "red_marrow": "red-marrow", "heart": "muscle"}
 
 
@@ -120,6 +122,36 @@ def parent_of(
     integrals = _by_region(model, values, lambda r: solution[f"int_{r}"][:, -1])
     tia = np.stack([integrals[r] for r in regions], axis=1) * per_nmol[:, None] / 60.0
     return regions, amounts * per_nmol[:, None, None] * decay, tia
+
+
+def sites_of(model: PBPK, solution: Solution, values: Mapping[str, Any]) -> xr.DataArray:
+    """Share [sample, region, site] of the carrier's decays in a region that happen at each site."""
+    import xarray as xr
+
+    n = len(solution.values)
+    shares = np.zeros((n, len(model.regions), len(SITES)))
+
+    def add(region: str, site: str, amount: Array) -> None:
+        shares[:, model.regions.index(region), SITES.index(site)] += np.maximum(amount, 0.0)
+
+    for region in model.regions:
+        if region not in ("red_marrow", "remainder"):
+            for state in model.groups[region]:
+                add(region, _SITE_OF[state.rpartition("_")[2]], solution[f"int_{state}"][:, -1])
+    marrow_i = values["interstitium_per_plasma_red_marrow"]
+    add("red_marrow", "plasma", np.broadcast_to(1.0 / (1.0 + np.asarray(marrow_i, dtype=float)), (n,)))
+    add("red_marrow", "interstitium", np.broadcast_to(marrow_i / (1.0 + np.asarray(marrow_i, dtype=float)), (n,)))
+    central = solution["int_plasma"][:, -1] / values["V_plasma"]  # per litre
+    lungs_i = values["plasma_share_lungs"] * values["V_p"] * values["interstitium_per_plasma_lungs"]
+    add("remainder", "interstitium", central * lungs_i + solution["int_rest_i"][:, -1])
+    vessels = central * (values["V_plasma"] - values["V_marrow"] - lungs_i)
+    add("remainder", "plasma", vessels + solution["int_rest_v"][:, -1])
+    total = shares.sum(axis=2, keepdims=True)
+    np.divide(shares, total, out=shares, where=total > 0)
+    return xr.DataArray(
+        shares, dims=("sample", "region", "site"), coords={"region": list(model.regions), "site": list(SITES)},
+        attrs={"units": "1", "long_name": "share of the carrier's decays in the region"},
+    )  # fmt: skip
 
 
 def result_of(

@@ -62,7 +62,9 @@ class Prior:
         for name in ("amplitude_percent", "half_life_h", "uptake_half_life_h", "fast_half_life_h", "fast_share_logit"):
             value, sd = getattr(self, name)
             if not (math.isfinite(value) and 0 < sd < 10 and (name == "fast_share_logit" or value > 0)):
-                raise DomainError(f"{name} is {(value, sd)!r}; a median above zero and a log-sd between 0 and 10 are needed.")
+                raise DomainError(
+                    f"{name} is {(value, sd)!r}; a median above zero and a log-sd between 0 and 10 are needed."
+                )
         for name in ("spread", "proportional", "additive_percent"):
             if not 0 < getattr(self, name) < math.inf:
                 raise DomainError(f"{name} is {getattr(self, name)!r}; it must be above zero.")
@@ -144,7 +146,9 @@ class Curves:
         k = self.labels.index(label)
         mine = self.curve == k
         zero = np.zeros(int(mine.sum()), dtype=np.int64)
-        return Curves((label,), self.activity_MBq[[k]], zero, self.time_h[mine], self.percent[mine], self.censored[mine])
+        return Curves(
+            (label,), self.activity_MBq[[k]], zero, self.time_h[mine], self.percent[mine], self.censored[mine]
+        )
 
 
 def curves_of(data: Dataset, nuclide: str, region: int = 1) -> Curves:
@@ -158,7 +162,25 @@ def curves_of(data: Dataset, nuclide: str, region: int = 1) -> Curves:
     """
     data = data.expanded()
     constant = decay_constant_per_h(nuclide)
-    col = {k: data.column(k) for k in ("ID", "TIME", "DV", "AMT", "AMT_MBQ", "REFTIME", "RATE", "TINF", "EVID", "MDV", "DVID", "CENS", "LLOQ", "DECAYCORR")}
+    col = {
+        k: data.column(k)
+        for k in (
+            "ID",
+            "TIME",
+            "DV",
+            "AMT",
+            "AMT_MBQ",
+            "REFTIME",
+            "RATE",
+            "TINF",
+            "EVID",
+            "MDV",
+            "DVID",
+            "CENS",
+            "LLOQ",
+            "DECAYCORR",
+        )
+    }
     if region not in data.regions:
         raise missing("region DVID", str(region), [str(r) for r in data.regions])
     labels: list[str] = []
@@ -190,13 +212,22 @@ def curves_of(data: Dataset, nuclide: str, region: int = 1) -> Curves:
             points.append((int(last["curve"]), after, 100.0 * y / last["activity"], censored))
     _check_plausible(points, labels, data.name)
     index, t, y_percent, below = zip(*points, strict=True)
-    return Curves(tuple(labels), np.array(given), np.array(index, dtype=np.int64), np.array(t), np.array(y_percent), np.array(below, dtype=bool))
+    return Curves(
+        tuple(labels),
+        np.array(given),
+        np.array(index, dtype=np.int64),
+        np.array(t),
+        np.array(y_percent),
+        np.array(below, dtype=bool),
+    )
 
 
 def _check_dose(col: dict[str, Array], i: int, last: dict[str, float], constant: float, where: str) -> None:
     hours = col["AMT"][i] / col["RATE"][i] if col["RATE"][i] > 0 else col["TINF"][i]
     if hours > _LONGEST_INFUSION_H:
-        raise FitError(f"{where}: an infusion of {hours:g} h; these curves begin at the start of an infusion of at most {_LONGEST_INFUSION_H:g} h.")
+        raise FitError(
+            f"{where}: an infusion of {hours:g} h; these curves begin at the start of an infusion of at most {_LONGEST_INFUSION_H:g} h."
+        )
     if "time" in last:
         apart = (col["TIME"][i] - last["time"]) * constant / LN2
         if 0 < apart < _CARRY_OVER or apart == 0:

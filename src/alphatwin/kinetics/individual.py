@@ -13,14 +13,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..draws import Draws
 from ..errors import DomainError, FitError, missing
-from ._importance import Weighted, adaptive
+from ._importance import Measured, Weighted, adaptive
 from .daughters import FreeDaughters, InPlace, chain_kinetics
 from .pbpk import PBPK, pbpk
 from .values import Kinetics
@@ -34,7 +34,7 @@ Array = npt.NDArray[np.float64]
 
 LEAST_ESS = 100.0  # effective draws below which no fit is handed out
 WANTED_ESS = 1000.0
-ROUNDS = 8
+ROUNDS = 12
 _PART = 20_000  # samples of the model at a time
 _FARTHEST = 4.5  # a parameter's score; what lies beyond in the tails of a proposal may be no patient at all
 
@@ -71,8 +71,15 @@ class Observation:
             value = getattr(self, name)
             if not (isinstance(value, int | float) and math.isfinite(value) and value > least):
                 raise DomainError(f"{self.region}: {name} is {value!r}; it must be above zero.")
-        if not (math.isfinite(self.relative_sd) and 0 <= self.relative_sd <= 2 and 0 <= self.sd_MBq < math.inf and self.relative_sd + self.sd_MBq > 0):
-            raise DomainError(f"{self.region}: relative_sd is {self.relative_sd!r} and sd_MBq {self.sd_MBq!r}; one at least above zero, such as relative_sd=0.1.")
+        if not (
+            math.isfinite(self.relative_sd)
+            and 0 <= self.relative_sd <= 2
+            and 0 <= self.sd_MBq < math.inf
+            and self.relative_sd + self.sd_MBq > 0
+        ):
+            raise DomainError(
+                f"{self.region}: relative_sd is {self.relative_sd!r} and sd_MBq {self.sd_MBq!r}; one at least above zero, such as relative_sd=0.1."
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +117,9 @@ class IndividualFit:
         """Low end, median and high end of the central interval of a quantity [sample]."""
         v = np.asarray(values, dtype=float)
         if v.shape != self.weight.shape or not 0 < level < 1:
-            raise DomainError(f"One value for each of the {len(self.weight)} draws is needed, and a level between 0 and 1.")
+            raise DomainError(
+                f"One value for each of the {len(self.weight)} draws is needed, and a level between 0 and 1."
+            )
         order = np.argsort(v, kind="stable")
         cumulative = np.cumsum(self.weight[order]) - 0.5 * self.weight[order]
         low, middle, high = np.interp([(1 - level) / 2, 0.5, (1 + level) / 2], cumulative, v[order])
@@ -118,7 +127,10 @@ class IndividualFit:
 
     def doses(self, level: float = 0.9) -> dict[str, tuple[float, float, float]]:
         """Low end, median, high end of the dose of each region, Gy/GBq."""
-        return {str(r): self.interval(self.dose_Gy_per_GBq.sel(region=r).values, level) for r in self.dose_Gy_per_GBq["region"].values}
+        return {
+            str(r): self.interval(self.dose_Gy_per_GBq.sel(region=r).values, level)
+            for r in self.dose_Gy_per_GBq["region"].values
+        }
 
     def learnt(self) -> dict[str, float]:
         """How much narrower each parameter became: 1 - sd of its logarithm after over before; most informed first."""
@@ -141,7 +153,9 @@ class IndividualFit:
     def _chosen(self, n: int, seed: int) -> npt.NDArray[np.int64]:
         stream = np.random.Generator(np.random.Philox(key=np.array([seed, 3], dtype=np.uint64)))
         places = (stream.random() + np.arange(n)) / n
-        return np.asarray(stream.permutation(np.minimum(np.searchsorted(np.cumsum(self.weight), places), len(self.weight) - 1)))
+        return np.asarray(
+            stream.permutation(np.minimum(np.searchsorted(np.cumsum(self.weight), places), len(self.weight) - 1))
+        )
 
     def to_kinetics(self, n: int = 500, *, daughters: InPlace | FreeDaughters | None = None, seed: int = 1) -> Kinetics:
         """The patient's curves in every region, n of them, for decays and dose.
@@ -154,8 +168,11 @@ class IndividualFit:
         from ..physics import nuclide as nuclide_of
 
         if daughters is None and len(nuclide_of(self.model.nuclide).chain) > 1:
-            raise DomainError(f"{self.model.nuclide} has daughters; say where they decay: daughters=InPlace(), or FreeDaughters(...).")
-        curves = self.model.exponentials(activity_MBq=self.activity_MBq, **self.resampled(n, seed))
+            raise DomainError(
+                f"{self.model.nuclide} has daughters; say where they decay: daughters=InPlace(), or FreeDaughters(...)."
+            )
+        drawn: dict[str, Any] = dict(self.resampled(n, seed))
+        curves = self.model.exponentials(activity_MBq=self.activity_MBq, **drawn)
         return chain_kinetics(curves, self.model.nuclide, daughters or InPlace())
 
 
@@ -215,7 +232,14 @@ def fit_individual(
     first = np.stack([normal(f"pbpk {k}") for k in names], axis=1)
     score = _Score(model, names, held, points, activity_MBq)
     found = adaptive(
-        score, first, per_round=max(2000, int(library) // 2), wanted=WANTED_ESS, rounds=ROUNDS, seed=seed, progress=progress or (lambda text: None)
+        score,
+        first,
+        score.measured(),
+        per_round=max(2000, int(library) // 2),
+        wanted=WANTED_ESS,
+        rounds=ROUNDS,
+        seed=seed,
+        progress=progress or (lambda text: None),
     )
     size = found.sizes[-1]
     if size < LEAST_ESS:
@@ -236,7 +260,9 @@ def fit_individual(
     return IndividualFit(model, points, drawn, found.weight, dose, size, found.sizes, held, float(activity_MBq), prior)
 
 
-def _checked(model: PBPK, observations: Sequence[Observation], library: int, held: Mapping[str, float]) -> tuple[Observation, ...]:
+def _checked(
+    model: PBPK, observations: Sequence[Observation], library: int, held: Mapping[str, float]
+) -> tuple[Observation, ...]:
     points = tuple(observations)
     if not points:
         raise FitError("No observation was given; a fit needs one measured activity at least.")
@@ -261,7 +287,14 @@ def _lookup(names: Sequence[str], z: Array) -> Callable[[str], Array]:
 class _Score:
     """Log-likelihood of draws; keeps the doses that came with them."""
 
-    def __init__(self, model: PBPK, names: Sequence[str], held: Mapping[str, float], points: Sequence[Observation], activity_MBq: float) -> None:
+    def __init__(
+        self,
+        model: PBPK,
+        names: Sequence[str],
+        held: Mapping[str, float],
+        points: Sequence[Observation],
+        activity_MBq: float,
+    ) -> None:
         self.model, self.names, self.held, self.points = model, names, held, points
         self.activity_MBq = activity_MBq
         self.times = np.unique([p.time_h for p in points])
@@ -290,12 +323,12 @@ class _Score:
     def _told(self, z: Array) -> Array:
         from scipy.special import log_ndtr
 
-        drawn = self.model.at_scores(_lookup(self.names, z), without=self.held)
-        result = self.model.simulate(
-            float(self.times[-1]), activity_MBq=self.activity_MBq, times_h=self.times, **drawn, **dict(self.held)
-        )
+        drawn: dict[str, Any] = {**self.model.at_scores(_lookup(self.names, z), without=self.held), **self.held}
+        result = self.model.simulate(float(self.times[-1]), activity_MBq=self.activity_MBq, times_h=self.times, **drawn)
         curve = result.activity.isel(nuclide=0)
-        at = np.stack([curve.sel(region=p.region).values[:, np.searchsorted(self.times, p.time_h)] for p in self.points], axis=1)
+        at = np.stack(
+            [curve.sel(region=p.region).values[:, np.searchsorted(self.times, p.time_h)] for p in self.points], axis=1
+        )
         self.doses.append(result.absorbed_dose_Gy_per_GBq.sel(region=list(self.model.dosed)).values)
         self.at.append(at)
         y = np.array([p.activity_MBq for p in self.points])
@@ -305,10 +338,20 @@ class _Score:
         told = np.where([p.censored for p in self.points], log_ndtr(u), -0.5 * u * u - np.log(sd))
         return np.asarray(told.sum(1))
 
+    def measured(self) -> Measured:
+        """What guides the proposals: logarithms, and their relative variances."""
+        y = np.array([p.activity_MBq for p in self.points])
+        variance = np.array([p.relative_sd**2 + (p.sd_MBq / p.activity_MBq) ** 2 for p in self.points])
+        used = ~np.array([p.censored for p in self.points])
+        return Measured(lambda: np.log(np.maximum(np.concatenate(self.at), 1e-12)), np.log(y), variance, used)
+
     def worst(self, found: Weighted) -> str:
         """The measurement that the library holds worst."""
         at = np.concatenate(self.at)
-        inside = [min(float((at[:, j] < p.activity_MBq).mean()), float((at[:, j] > p.activity_MBq).mean())) for j, p in enumerate(self.points)]
+        inside = [
+            min(float((at[:, j] < p.activity_MBq).mean()), float((at[:, j] > p.activity_MBq).mean()))
+            for j, p in enumerate(self.points)
+        ]
         j = int(np.argmin(inside))
         p = self.points[j]
         low, high = np.quantile(at[:, j], [0.01, 0.99])

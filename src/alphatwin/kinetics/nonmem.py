@@ -95,7 +95,7 @@ class Dataset:
         table = self.table.copy().astype(float).reset_index(drop=True)
         object.__setattr__(self, "table", table)
         _check_columns(self.name, [str(c) for c in table.columns], self.decay_corrected)
-        _check_events(self.name, _Rows(table), self.decay_corrected)
+        _check_events(self.name, _Rows(table, self.decay_corrected), self.decay_corrected)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -212,11 +212,15 @@ def read_nonmem(source: str | pathlib.Path, *, decay_corrected: bool | None = No
     name, text = _text_of(source)
     lines = [r for r in csv.reader(io.StringIO(text)) if r and any(c.strip() for c in r) and not r[0].startswith("#")]
     if len(lines) < 2:
-        raise FitError(f"{name}: {'an empty table' if not lines else 'a header and no rows'}; the first line names the columns, then one event a line.")
+        raise FitError(
+            f"{name}: {'an empty table' if not lines else 'a header and no rows'}; the first line names the columns, then one event a line."
+        )
     header = [c.strip().upper().lstrip("\ufeff") for c in lines[0]]
     twice = [c for i, c in enumerate(header) if c in header[:i]]
     if twice or "" in header:
-        raise FitError(f"{name}: {'the column ' + twice[0] + ' stands there twice' if twice else 'a column has no name'}.")
+        raise FitError(
+            f"{name}: {'the column ' + twice[0] + ' stands there twice' if twice else 'a column has no name'}."
+        )
     values = np.full((len(lines) - 1, len(header)), math.nan)
     for i, cells in enumerate(lines[1:]):
         if len(cells) != len(header):
@@ -259,7 +263,11 @@ def _number(cell: str, where: str) -> float:
     try:
         value = float(cell)
     except ValueError:
-        hint = " A missing value is written as a full stop." if cell.upper() in ("NA", "N/A", "NULL", "NONE", "-", "BLQ", "<LLOQ") else ""
+        hint = (
+            " A missing value is written as a full stop."
+            if cell.upper() in ("NA", "N/A", "NULL", "NONE", "-", "BLQ", "<LLOQ")
+            else ""
+        )
         raise FitError(f"{where}: {cell[:40]!r} is not a number.{hint}") from None
     if not math.isfinite(value):
         raise FitError(f"{where}: {cell!r} is not a finite number. A missing value is written as a full stop.")
@@ -269,7 +277,11 @@ def _number(cell: str, where: str) -> float:
 def _text(value: float) -> str:
     if math.isnan(value):
         return "."
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 and not (value == 0 and math.copysign(1, value) < 0) else repr(float(value))
+    return (
+        str(int(value))
+        if value == int(value) and abs(value) < 1e15 and not (value == 0 and math.copysign(1, value) < 0)
+        else repr(float(value))
+    )
 
 
 class _Rows:
@@ -319,9 +331,13 @@ def _segments(rows: _Rows) -> np.ndarray:
 def _check_columns(name: str, columns: list[str], said: bool | None) -> None:
     for need in _NEEDED:
         if need not in columns:
-            raise FitError(f"{name}: there is no column {need}. {suggestion(need, columns)}The table needs {', '.join(_NEEDED)}, and AMT or AMT_MBQ.")
+            raise FitError(
+                f"{name}: there is no column {need}. {suggestion(need, columns)}The table needs {', '.join(_NEEDED)}, and AMT or AMT_MBQ."
+            )
     if not {"AMT", "AMT_MBQ"} & set(columns):
-        raise FitError(f"{name}: there is no column AMT_MBQ (activity given, MBq) and none AMT (nmol). {suggestion('AMT_MBQ', columns)}".rstrip())
+        raise FitError(
+            f"{name}: there is no column AMT_MBQ (activity given, MBq) and none AMT (nmol). {suggestion('AMT_MBQ', columns)}".rstrip()
+        )
     if {"RATE", "TINF"} <= set(columns):
         raise FitError(f"{name}: RATE and TINF say the same thing twice; keep one of them.")
     if "DECAYCORR" not in columns and said is None:
@@ -340,7 +356,9 @@ def _check_events(name: str, rows: _Rows, said: bool | None) -> None:
         if i and rows["ID"][i] != rows["ID"][i - 1]:
             finished.add(rows["ID"][i - 1])
         if rows["ID"][i] in finished:
-            raise FitError(f"{name}, line {i + 2}: patient {rows['ID'][i]:g} has rows further up; the rows of a patient stand together.")
+            raise FitError(
+                f"{name}, line {i + 2}: patient {rows['ID'][i]:g} has rows further up; the rows of a patient stand together."
+            )
     _check_twice(name, rows)
 
 
@@ -435,8 +453,14 @@ def _check_twice(name: str, rows: _Rows) -> None:
             continue
         key = (float(segment[i]), rows["TIME"][i], rows["CMT"][i], rows["DVID"][i] if rows.measured(i) else -1.0)
         if key in seen:
-            what = f"a measurement of region {rows['DVID'][i]:g}" if rows.measured(i) else f"a dose into compartment {rows['CMT'][i]:g}"
-            raise FitError(f"{name}, line {i + 2}: {what} of patient {rows['ID'][i]:g} at {rows['TIME'][i]:g} h stands in line {seen[key] + 2} already.")
+            what = (
+                f"a measurement of region {rows['DVID'][i]:g}"
+                if rows.measured(i)
+                else f"a dose into compartment {rows['CMT'][i]:g}"
+            )
+            raise FitError(
+                f"{name}, line {i + 2}: {what} of patient {rows['ID'][i]:g} at {rows['TIME'][i]:g} h stands in line {seen[key] + 2} already."
+            )
         seen[key] = i
 
 

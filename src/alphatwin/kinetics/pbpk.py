@@ -35,12 +35,13 @@ from ..errors import DomainError, suggestion
 from ..physics import nuclide as nuclide_of
 from ._pbpk_curves import exponentials_of, grid_of
 from ._pbpk_model import declare, declare_linear, regions_of
-from ._pbpk_result import PBPKResult, born_per_decay, notes_of, parent_of, result_of
+from ._pbpk_result import PBPKResult, born_per_decay, notes_of, parent_of, result_of, sites_of
 from .compiler import Compiled, Solution, compiled
 from .compiler.exchange import to_antimony, to_sbml
+from .linear import solve_linear, transfer_matrix
 
 if TYPE_CHECKING:
-    pass
+    import xarray as xr
 
 __all__ = ["PBPK", "Lesion", "PBPKResult", "pbpk"]
 
@@ -247,7 +248,7 @@ class PBPK:
         times_h : array[time], optional
             Output times; by default 60, closer together at the start.
         rtol : float
-            Relative tolerance of the solver.
+            Relative tolerance of the solver. An agent of linear transfers alone (radium) is solved exactly.
         **overrides : float or array[sample]
             Any of `parameters`.
 
@@ -321,6 +322,44 @@ class PBPK:
         rates = np.tile(rate, (len(activity), 1))
         return {name: (amplitude[:, i], rates) for i, name in enumerate(regions)}
 
+    def decay_sites(
+        self,
+        peptide_nmol: npt.ArrayLike | None = None,
+        activity_MBq: npt.ArrayLike = 1.0,
+        *,
+        rtol: float = 1e-5,
+        **overrides: npt.ArrayLike,
+    ) -> xr.DataArray:
+        """Where in each region the parent decays: the model's own integrals over all time.
+
+        Parameters
+        ----------
+        peptide_nmol, activity_MBq, rtol, **overrides
+            As in `simulate`.
+
+        Returns
+        -------
+        DataArray[sample, region, site]
+            Shares that sum to one in each region (to zero where nothing decays). Sites: ``plasma``, ``interstitium``,
+            ``surface`` (bound to a receptor), ``internalised`` (megalin's uptake too) and ``tubule`` (its fluid).
+
+        Raises
+        ------
+        CaseError, DomainError
+            As `simulate`; an agent that moves by linear transfers alone has no sites.
+
+        Examples
+        --------
+        >>> sites = pbpk("ac225-dotatate").decay_sites(peptide_nmol=100)
+        >>> bool(sites.sel(region="kidneys", site="internalised").item() > 0.9)
+        True
+        """
+        if self.entry.transfers:
+            raise DomainError(f"The model of {self.agent} knows compartments alone, no sites inside an organ.")
+        grid = np.array([0.0])
+        solution, values, _ = self._solved(grid, peptide_nmol, activity_MBq, overrides, rtol, sites=True)
+        return sites_of(self, solution, values)
+
     def _solved(
         self,
         grid_h: Array,
@@ -328,6 +367,7 @@ class PBPK:
         activity_MBq: npt.ArrayLike,
         overrides: Mapping[str, npt.ArrayLike],
         rtol: float,
+        sites: bool = False,
     ) -> tuple[Solution, Mapping[str, Any], Array]:
         """States at these times and at the end of all decay; the model's values; the activity of each sample."""
         if peptide_nmol is not None:
@@ -345,8 +385,25 @@ class PBPK:
         given["start_min"] = start
         horizon = max(grid_h[-1], _HALF_LIVES * parent.half_life_h) * 60.0
         times = np.append(grid_h * 60.0, horizon)
-        solution = self.compiled.solve(times, given, start_min=start, rtol=rtol, samples=n)
+        if self.entry.transfers:
+            return self._linear(times, values, n), values, np.broadcast_to(activity, (n,))
+        model = _compiled(self.entry.id, tuple(self.lesions.items()), True) if sites else self.compiled
+        solution = model.solve(times, given, start_min=start, rtol=rtol, samples=n)
         return solution, values, np.broadcast_to(activity, (n,))
+
+    def _linear(self, times_min: Array, values: Mapping[str, Any], n: int) -> Solution:
+        """An agent of linear transfers alone, solved exactly: no tolerance, no steps."""
+        states = self.compiled.model.state_names
+        names = [s.name for s in self.compiled.model.states if s.kind == "amount"]
+        rates = {(t.source, t.target): np.asarray(values[t.rate]) / 1440.0 for t in self.entry.transfers}
+        given, c = np.array([float(name == "plasma") for name in names]), float(values["lambda_per_min"])
+        matrix = transfer_matrix(names, rates, n)
+        amounts, sums = solve_linear(matrix, times_min, given, duration_min=values["infusion_min"], decay_per_min=c)
+        made = {name: amounts[..., i] for i, name in enumerate(names)}
+        made["label"] = np.broadcast_to(np.exp(-c * times_min), (n, len(times_min)))
+        for region, members in self.groups.items():
+            made[f"int_{region}"] = np.sum([sums[..., names.index(m)] for m in members], axis=0)
+        return Solution(states, times_min, np.stack([made[s] for s in states], axis=-1), np.zeros(n, dtype=np.int64))
 
     def to_sbml(self, **overrides: float) -> str:
         """The model as SBML Level 3 core, for one patient.
@@ -597,9 +654,9 @@ def _lesion(name: str, volume_mL: float) -> Lesion:
 
 
 @functools.lru_cache(maxsize=32)
-def _compiled(entry_id: str, lesions: tuple[tuple[str, Lesion], ...]) -> Compiled:
+def _compiled(entry_id: str, lesions: tuple[tuple[str, Lesion], ...], sites: bool = False) -> Compiled:
     entry = model_parameters(entry_id)
     values = _parameters(entry, dict(lesions))
     if entry.transfers:
         return compiled(declare_linear(values, entry.transfers, entry.regions))
-    return compiled(declare(values, [name for name, _ in lesions], organs=entry.organs))
+    return compiled(declare(values, [name for name, _ in lesions], organs=entry.organs, sites=sites))

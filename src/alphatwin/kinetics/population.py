@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +30,15 @@ from .values import Kinetics
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Estimate", "PopulationFit", "Prior", "fit_population", "simulate_dataset", "single_time_point", "to_kinetics"]
+__all__ = [
+    "Estimate",
+    "PopulationFit",
+    "Prior",
+    "fit_population",
+    "simulate_dataset",
+    "single_time_point",
+    "to_kinetics",
+]
 
 RHAT_LIMIT = 1.05
 LEAST_ESS = 100.0  # of the sampler's draws of the population, and of the weighted draws of one patient
@@ -79,7 +87,9 @@ class PopulationFit:
     def problems(self) -> tuple[str, ...]:
         """Why the draws cannot be trusted; empty where they can."""
         told = [f"R-hat of {k} is {v:.3f}, above {RHAT_LIMIT:g}" for k, v in self.r_hat.items() if not v <= RHAT_LIMIT]
-        told += [f"{k} has {v:.0f} effective draws, below {LEAST_ESS:g}" for k, v in self.ess.items() if not v >= LEAST_ESS]
+        told += [
+            f"{k} has {v:.0f} effective draws, below {LEAST_ESS:g}" for k, v in self.ess.items() if not v >= LEAST_ESS
+        ]
         total = int(self.posterior.sizes["chain"] * self.posterior.sizes["draw"])
         if self.divergences > _SHARE_DIVERGENT * total:
             told.append(f"{self.divergences} of {total} transitions diverged, more than {100 * _SHARE_DIVERGENT:g} %")
@@ -111,7 +121,13 @@ class PopulationFit:
         shown = {}
         for name, values, key in _quantities(self):
             low, median, high = np.quantile(values, [(1 - level) / 2, 0.5, (1 + level) / 2])
-            shown[name] = {"median": float(median), "low": float(low), "high": float(high), "r_hat": float(self.r_hat[key]), "ess": float(self.ess[key])}
+            shown[name] = {
+                "median": float(median),
+                "low": float(low),
+                "high": float(high),
+                "r_hat": float(self.r_hat[key]),
+                "ess": float(self.ess[key]),
+            }
         return shown
 
     def time_integrated_activity_MBq_h(self, label: str) -> Array:
@@ -140,7 +156,7 @@ class PopulationFit:
             )
 
 
-_SHOWN = {
+_SHOWN: dict[str, tuple[str, Callable[[Array], Array]]] = {
     "log_amplitude": ("amplitude_percent", np.exp),
     "log_half_life": ("half_life_h", np.exp),
     "log_uptake_half_life": ("uptake_half_life_h", np.exp),
@@ -151,9 +167,18 @@ _SHOWN = {
 
 def _quantities(fit: PopulationFit) -> list[tuple[str, Array, str]]:
     """Name, draws [sample] and key of the diagnostics of every number of the population."""
-    made = [(_SHOWN[p][0], _SHOWN[p][1](fit.flat("population")[:, j]), f"population[{p}]") for j, p in enumerate(fit.parameters)]  # type: ignore[operator]
-    made += [(f"spread of {_SHOWN[p][0]}", fit.flat("spread")[:, j], f"spread[{p}]") for j, p in enumerate(fit.parameters)]
-    return [*made, ("proportional", fit.flat("proportional"), "proportional"), ("additive_percent", fit.flat("additive_percent"), "additive_percent")]
+    made = [
+        (_SHOWN[p][0], _SHOWN[p][1](fit.flat("population")[:, j]), f"population[{p}]")
+        for j, p in enumerate(fit.parameters)
+    ]
+    made += [
+        (f"spread of {_SHOWN[p][0]}", fit.flat("spread")[:, j], f"spread[{p}]") for j, p in enumerate(fit.parameters)
+    ]
+    return [
+        *made,
+        ("proportional", fit.flat("proportional"), "proportional"),
+        ("additive_percent", fit.flat("additive_percent"), "additive_percent"),
+    ]
 
 
 def fit_population(
@@ -208,18 +233,52 @@ def fit_population(
     from ._nuts import sample
 
     form_of(model)
-    for name, value, low, high in (("warmup", warmup, 50, 100_000), ("draws", draws, 100, 100_000), ("chains", chains, 2, 16), ("seed", seed, 0, 2**31 - 1)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
-            raise DomainError(f"{name} is {value!r}; it is a whole number from {low} to {high}.")
+    for name, value, low, high in (
+        ("warmup", warmup, 50, 100_000),
+        ("draws", draws, 100, 100_000),
+        ("chains", chains, 2, 16),
+        ("seed", seed, 0, 2**31 - 1),
+    ):
+        _check_whole(name, value, low, high)
     curves = curves_of(dataset, nuclide, region)
     if len(curves.labels) < 3:
-        raise FitError(f"{dataset.name}: {len(curves.labels)} curves of region {region}; a population needs three at least. For one patient, use fit_curve.")
+        raise FitError(
+            f"{dataset.name}: {len(curves.labels)} curves of region {region}; a population needs three at least. For one patient, use fit_curve."
+        )
     if curves.censored.all():
-        raise FitError(f"{dataset.name}: every measurement of region {region} is below its limit; there is no curve to fit.")
+        raise FitError(
+            f"{dataset.name}: every measurement of region {region} is below its limit; there is no curve to fit."
+        )
     chosen, constant = prior or Prior(), decay_constant_per_h(nuclide)
-    found = sample(model, chosen, constant, curves, seed=int(seed), warmup=int(warmup), draws=int(draws), chains=int(chains), progress=progress or (lambda text: None))
+    found = sample(
+        model,
+        chosen,
+        constant,
+        curves,
+        seed=int(seed),
+        warmup=int(warmup),
+        draws=int(draws),
+        chains=int(chains),
+        progress=progress or (lambda text: None),
+    )
     r_hat, ess = _diagnostics(found.draws, FORMS[model])
-    return PopulationFit(model, nuclide, region, _posterior(found.draws, model, constant, curves), curves, chosen, r_hat, ess, found.divergences, int(seed))
+    return PopulationFit(
+        model,
+        nuclide,
+        region,
+        _posterior(found.draws, model, constant, curves),
+        curves,
+        chosen,
+        r_hat,
+        ess,
+        found.divergences,
+        int(seed),
+    )
+
+
+def _check_whole(name: str, value: Any, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
+        raise DomainError(f"{name} is {value!r}; it is a whole number from {low} to {high}.")
 
 
 def _diagnostics(draws: Mapping[str, Array], parameters: tuple[str, ...]) -> tuple[dict[str, float], dict[str, float]]:
@@ -365,16 +424,26 @@ def single_time_point(
     kept = _systematic(weight, samples, stream)
     tia = _integral(theta, fit, administered_MBq)
     low, middle, high = _weighted_quantiles(tia, weight, ((1 - level) / 2, 0.5, (1 + level) / 2))
-    return Estimate(middle, low, high, level, tia[kept], theta[kept], ess, surprise, fit.model, fit.nuclide, administered_MBq)
+    return Estimate(
+        middle, low, high, level, tia[kept], theta[kept], ess, surprise, fit.model, fit.nuclide, administered_MBq
+    )
 
 
-def _point(times_h: npt.ArrayLike, activity_MBq: npt.ArrayLike, administered: float, censored: npt.ArrayLike | None) -> Curves:
+def _point(
+    times_h: npt.ArrayLike, activity_MBq: npt.ArrayLike, administered: float, censored: npt.ArrayLike | None
+) -> Curves:
     t = np.atleast_1d(np.asarray(times_h, dtype=float))
     y = np.atleast_1d(np.asarray(activity_MBq, dtype=float))
     below = np.zeros(t.shape, dtype=bool) if censored is None else np.atleast_1d(np.asarray(censored, dtype=bool))
     if t.ndim != 1 or t.shape != y.shape or below.shape != t.shape or not t.size:
-        raise DomainError(f"{t.size} times, {y.size} activities, {below.size} marks of censoring were given; they belong together.")
-    for name, values in (("times_h", t), ("activity_MBq", y), ("administered_MBq", np.array([administered], dtype=float))):
+        raise DomainError(
+            f"{t.size} times, {y.size} activities, {below.size} marks of censoring were given; they belong together."
+        )
+    for name, values in (
+        ("times_h", t),
+        ("activity_MBq", y),
+        ("administered_MBq", np.array([administered], dtype=float)),
+    ):
         if not (np.isfinite(values) & (values > 0)).all():
             raise DomainError(f"{name} is {values[~(np.isfinite(values) & (values > 0))][0]:g}; it must be above zero.")
     return Curves(("",), np.array([administered]), np.zeros(t.size, dtype=np.int64), t, 100.0 * y / administered, below)
@@ -483,14 +552,21 @@ def to_kinetics(
             if label not in fit.labels:
                 raise missing("patient", label, fit.labels)
             j = fit.labels.index(label)
-            theta, form, nuclide, given = fit.flat("curve")[:, j], fit.model, fit.nuclide, float(fit.data.activity_MBq[j])
+            theta, form, nuclide, given = (
+                fit.flat("curve")[:, j],
+                fit.model,
+                fit.nuclide,
+                float(fit.data.activity_MBq[j]),
+            )
         repeats = -(-samples // len(theta))
         chosen = np.concatenate([stream.permutation(len(theta)) for _ in range(repeats)])[:samples]
         amplitude, rate = terms(theta[chosen], form, decay_constant_per_h(nuclide))
         made[name] = (amplitude * given / 100.0, rate)
         nuclides.add(nuclide)
     if len(nuclides) > 1:
-        raise DomainError(f"The regions have curves of {' and '.join(sorted(nuclides))}; translate them to one nuclide first.")
+        raise DomainError(
+            f"The regions have curves of {' and '.join(sorted(nuclides))}; translate them to one nuclide first."
+        )
     parent = nuclides.pop()
     if daughters is None and len(nuclide_of(parent).chain) > 1:
         raise DomainError(f"{parent} has daughters; say where they decay: daughters=InPlace(), or FreeDaughters(...).")
@@ -547,7 +623,9 @@ def simulate_dataset(
     names = form_of(model)
     for given in (population, spread):
         if set(given) != set(names):
-            raise DomainError(f"The model {model} has the parameters {', '.join(names)}; {', '.join(map(str, given)) or 'none'} were given.")
+            raise DomainError(
+                f"The model {model} has the parameters {', '.join(names)}; {', '.join(map(str, given)) or 'none'} were given."
+            )
     stream = np.random.Generator(np.random.Philox(key=np.array([seed, 7], dtype=np.uint64)))
     constant, planned = decay_constant_per_h(nuclide), np.atleast_1d(np.asarray(times_h, dtype=float))
     mu, omega = (np.array([v[n] for n in names]) for v in (population, spread))
@@ -562,7 +640,18 @@ def simulate_dataset(
         rows.append([i + 1, 0.0, math.nan, administered_MBq, 1, math.nan, 0, math.nan])
         for j in np.argsort(t[i], kind="stable"):
             low = lloq_MBq is not None and y[i, j] < lloq_MBq
-            rows.append([i + 1, t[i, j], math.nan if low else y[i, j], math.nan, 0, 1, float(low), lloq_MBq if lloq_MBq is not None else math.nan])
+            rows.append(
+                [
+                    i + 1,
+                    t[i, j],
+                    math.nan if low else y[i, j],
+                    math.nan,
+                    0,
+                    1,
+                    float(low),
+                    lloq_MBq if lloq_MBq is not None else math.nan,
+                ]
+            )
     columns = ("ID", "TIME", "DV", "AMT_MBQ", "EVID", "DVID", "CENS", "LLOQ")
     table = dict(zip(columns, np.array(rows).T, strict=True))
     if lloq_MBq is None:

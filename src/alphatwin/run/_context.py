@@ -80,6 +80,7 @@ class Context:
     rbe_reference: Literal["low_dose", "2_gy_fractions"] = "low_dose"
     marrow: transport.MarrowModel = field(default_factory=transport.MarrowModel)
     freed_are_lost: bool = False
+    one_site: bool = False  # of decay in each region, the catalogue's, where the model would know them
     book: Book = field(default_factory=Book)
 
     def score(self, name: str) -> np.ndarray:

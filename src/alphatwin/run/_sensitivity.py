@@ -68,6 +68,9 @@ def other_choices(case: Case, curves: Curves, tissue: str, reference: float) -> 
             "the difference is what arrives with daughters that were born elsewhere",
             Context(case, point, freed_are_lost=True),
         )
+        if planned(case):
+            why = "where in an organ the parent decays decides what its daughters do"
+            add("one site of decay in each organ", why, Context(case, point, one_site=True))
     if nuclide.energy_MeV("alpha", chain=True) > 0:
         add(
             "RBE taken against 2 Gy fractions (RBE2)",

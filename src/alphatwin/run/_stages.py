@@ -16,7 +16,7 @@ from ..physics import nuclide as nuclide_of
 from ..report import Course
 from ..transport.bodies import body_s_values
 from ._context import Context
-from ._planned import computed_curves, computed_parents, planned, planned_masses
+from ._planned import computed_curves, computed_parents, planned, planned_masses, say_relocated, sites_of_case
 
 __all__ = ["carrier_curves", "course_of", "daughters_of", "effect_of", "fit_curves", "tissue_parameters"]
 
@@ -283,7 +283,10 @@ def course_of(
             parents["red_marrow"] = marrow
     parents = {name: (a * activities_MBq[0], r) for name, (a, r) in parents.items()}
     _say_translation(c, agent_id)
-    chain = kinetics.chain_kinetics(parents, therapy.name, daughters_of(c, agent_id, tuple(parents)), n=c.draws.n)
+    fates = daughters_of(c, agent_id, tuple(parents))
+    if planned(c.case) and c.draws.sampled and agent_id == c.case.treatment.agent:
+        say_relocated(c, parents, therapy.name, fates)
+    chain = kinetics.chain_kinetics(parents, therapy.name, fates, n=c.draws.n)
     chain = _with_blood_shared(c, chain, tuple(parents))
     decays = kinetics.integrate(chain)
     masses = _masses(c, tuple(parents))
@@ -382,6 +385,7 @@ def daughters_of(c: Context, agent_id: str, regions: tuple[str, ...]) -> kinetic
         c.draws.normal,
         uptake_split=split,
         retained={d: f for d, f in c.case.daughters.retained.items() if d in chain[1:]},
+        decay_sites=sites_of_case(c, agent_id) if planned(c.case) and not c.one_site else None,
     )
     _use_daughters(c, agent_id, made)
     c.book.cite(*made.sources)

@@ -16,7 +16,7 @@ from ..case.optimal import ConstraintChoice, OptimalCase, load_optimal
 from ..case.protect import StrategyChoice
 from ..draws import Draws
 from ..report.optimal import OptimalReport
-from ._planned_course import PlannedPatient
+from ._planned import PlannedPatient
 from .protect import _at, _drug, _hours, block_of, planned_sources, provenance_of, told_of
 
 __all__ = ["optimal_course"]

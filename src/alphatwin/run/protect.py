@@ -21,7 +21,7 @@ from ..draws import Draws
 from ..errors import AlphatwinError, CaseError
 from ..report.model import Provenance
 from ..report.protect import YEARS, ProtectReport, StrategyResult
-from ._planned_course import PlannedPatient, _doses
+from ._planned import PlannedPatient, _doses
 
 __all__ = ["protect"]
 

@@ -26,6 +26,7 @@ GROUPS: Mapping[str, str] = MappingProxyType(
         "trials": "dose finding and phase II",
         "case": "the example case, whole run",
         "cohort": "virtual patients and published populations",
+        "animals": "mice and rats: survival, dose, kidneys",
     }
 )
 
