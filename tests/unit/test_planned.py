@@ -223,7 +223,7 @@ def test_the_report_says_computed_and_holds_the_spine(report, tmp_path):
 
 def test_the_point_estimate_is_the_model_of_the_patient(report):
     """Kidney decays of the report's point estimate against `pbpk` called by hand with the same patient."""
-    model = pbpk("ac225-dotatate", parameters="B", lesions={"tumour_liver": at.kinetics.pbpk.Lesion(120.0, r0_nM=25.0), "tumour_nodes": 45.0})  # fmt: skip
+    model = pbpk("ac225-dotatate", parameters="C", lesions={"tumour_liver": at.kinetics.pbpk.Lesion(120.0, r0_nM=25.0), "tumour_nodes": 45.0})  # fmt: skip
     surface = math.sqrt(176 * 78 / 3600)
     factor = surface / 1.9
     given = {"peptide_nmol", "body_mass_kg", "bsa_m2", "gfr_L_per_min"}
