@@ -41,8 +41,8 @@ def survival():
         row = published[arm.name]
         axes[0].plot(row.value, 50, marker="o", ms=8, mfc="white" if row.calibrated else colour, mec=colour, mew=1.6)
         low, mid, high = np.clip(arm.volume_band(), 1, 8000)
-        axes[1].fill_between(arm.times_d, low, high, color=colour, alpha=0.15, lw=0)
-        axes[1].plot(arm.times_d, mid, color=colour, lw=1.8)
+        axes[1].fill_between(arm.times_d, low, high, color=colour, alpha=0.12, lw=0)
+        axes[1].plot(arm.times_d, np.where(mid < 8000, mid, np.nan), color=colour, lw=1.8)
     axes[0].axhline(45, xmin=0.87, color=COLOURS[3], ls="--", lw=1.4)
     axes[0].text(119, 47, "45 % published", fontsize=7.5, color=COLOURS[3], ha="right")
     axes[0].set(xlabel="time from the injection (d)", ylabel="alive (%)", xlim=(0, 120), ylim=(0, 104))
@@ -75,12 +75,12 @@ def escape():
         s = small_s_values({"tumour": masses}, {}, (name,)).s.sel(radiation="electron").values[:, 0, 0, 0]
         full = self_s_values({"tumour": RegionMass(np.array([1e5]))}, [name]).s.sel(radiation="electron").item() * 1e5
         ax.plot(1000 * masses, 100 * (1 - s * masses / full), color=colour, lw=2)
-        ax.text(5.4, 100 * (1 - s[0] * masses[0] / full) + 2.5, label, color=colour, fontsize=9)
+        ax.text(4.6, 100 * (1 - s[0] * masses[0] / full) - 1, label, color=colour, fontsize=9, ha="right")
     s = small_s_values({"tumour": masses}, {}, ("Po-212",)).s.sel(radiation="alpha").values[:, 0, 0, 0]
     full = self_s_values({"tumour": RegionMass(np.array([1e5]))}, ["Po-212"]).s.sel(radiation="alpha").item() * 1e5
     ax.plot(1000 * masses, 100 * (1 - s * masses / full), color=COLOURS[4], lw=2, ls="--")
-    ax.text(5.4, 9, "alphas of $^{212}$Po", color=COLOURS[4], fontsize=9)
-    ax.set(xscale="log", xlabel="tumour mass (mg)", ylabel="energy that leaves the tumour (%)", ylim=(0, 100))
+    ax.text(4.6, 2.5, "$^{212}$Po, alphas", color=COLOURS[4], fontsize=9, ha="right")
+    ax.set(xscale="log", xlabel="tumour mass (mg)", ylabel="energy that leaves the tumour (%)", xlim=(1, 5500), ylim=(0, 100))
     clean(ax)
     figure.tight_layout()
     figure.savefig(OUT / "animals-escape.png", dpi=120)
@@ -107,7 +107,7 @@ def man():
             capsize=3,
             label="Ilhan et al. 2016" if k == 0 else None,
         )
-    axes[0].set_xticks(range(len(names)), names, rotation=20, fontsize=8)
+    axes[0].set_xticks(range(len(names)), names, rotation=18, fontsize=8, ha="right")
     axes[0].set(ylabel="MAG3 uptake rate at 65 d (% of the start)", ylim=(0, 112))
     axes[0].legend(fontsize=8, frameon=False, loc="lower left")
     rows = [r for r in _human_rows(study) if r[0] == "kidneys"]

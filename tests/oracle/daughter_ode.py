@@ -44,6 +44,8 @@ def places(organs, lesions, p):
     vessels = "(plasma_share_vessels + plasma_share_lungs) * V_p / V_plasma * plasma"
     found["remainder", "v"] = ("plasma", f"{vessels} + rest_v")
     found["remainder", "i"] = ("interstitium", "rest_i")
+    if "k_hold_rest_per_min" in p:
+        found["remainder", "n"] = ("internalised", "rest_n")
     return found
 
 

@@ -34,12 +34,15 @@ def freed(model, overrides, rtol=1e-8):
 
 @pytest.fixture(scope="module")
 def model():
-    return pbpk("ac225-dotatate")
+    return pbpk("ac225-dotatate", parameters="B")
 
 
-@pytest.mark.parametrize("overrides", [{}, ANTIBODY], ids=["peptide", "antibody"])
-def test_decays_of_daughters_against_the_whole_system_of_equations(model, overrides):
+@pytest.mark.parametrize(
+    ("chosen", "overrides"), [("B", {}), ("B", ANTIBODY), ("C", {})], ids=["peptide", "antibody", "set C"]
+)
+def test_decays_of_daughters_against_the_whole_system_of_equations(chosen, overrides):
     """221Fr and 213Bi in every region: 1e-4 of the region's decays is asked; the solver's own error is 1e-6."""
+    model = pbpk("ac225-dotatate", parameters=chosen)
     parents, _, fates = freed(model, overrides)
     ours = integrate(chain_kinetics(parents, "Ac-225", fates)).time_integrated_activity_MBq_h[0]
     names, constants, table = chain_table("Ac-225")
@@ -134,7 +137,7 @@ def test_kidney_dose_that_came_with_the_blood(model):
 
 def test_without_a_lesion_less_comes_with_the_blood(model):
     found = []
-    for one in (pbpk("ac225-dotatate", lesions={}), model):
+    for one in (pbpk("ac225-dotatate", parameters="B", lesions={}), model):
         parents, _, fates = freed(one, {}, rtol=1e-5)
         found.append(float(relocated_shares(parents, "Ac-225", fates, 1)["any"].item()))
-    assert found[0] < 0.8 * found[1]
+    assert found[0] < 0.8 * found[1]  # 0.35 and 0.56

@@ -123,7 +123,7 @@ def test_a_calibrated_value_cannot_call_itself_verified():
             {"id": "x", "name": "x", "species": "human", "role": "agent", "values": {"k": bad}}, ModelParameters, "here"
         )
     with pytest.raises(CatalogError, match="Did you mean sstr2-"):
-        model_parameters("sstr2-c")
+        model_parameters("sstr2-d")
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_values_that_cannot_be_are_refused(overrides, told):
     [
         ({"agent": "lu177-dotatat"}, "Did you mean lu177-dotatate"),
         ({"species": "dog"}, "No whole-body model of species 'dog'"),
-        ({"parameters": "C"}, "No parameter set 'C'"),
+        ({"parameters": "D"}, "No parameter set 'D'"),
         ({"lesions": {"liver": 3.0}}, "cannot be called 'liver'"),
         ({"lesions": {"a b": 3.0}}, "cannot be called 'a b'"),
         ({"lesions": {"a": 0.0}}, "volume_mL = 0.0"),

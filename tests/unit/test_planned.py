@@ -80,8 +80,8 @@ def test_the_schema_has_both_sources():
         ("85 mL/min/1.73m2", "85 ml", ["patient.egfr", "no filtration rate"]),
         ("peptide: 140 nmol", "peptide: -140 nmol", ["line 23", "kinetics.peptide", "above zero"]),
         ("peptide: 140 nmol", "peptide: 140", ["kinetics.peptide", "no unit"]),
-        ("parameters: B", "parameters: C", ["kinetics.parameters", "There is A, B"]),
-        ("parameters: B", "parameter: B", ["Did you mean parameters"]),
+        ("parameters: C", "parameters: D", ["kinetics.parameters", "There is A, B, C"]),
+        ("parameters: C", "parameter: C", ["Did you mean parameters"]),
         ("agent: ac225-dotatate", "agent: ac225-dotatat", ["Did you mean ac225-dotatate"]),
         ("agent: ac225-dotatate", "agent: ra223-chloride", ["treatment.agent", "geometry of bone"]),
         ("source: pbpk", "source: pbkp", ["kinetics.source", "Did you mean pbpk"]),
@@ -223,7 +223,7 @@ def test_the_report_says_computed_and_holds_the_spine(report, tmp_path):
 
 def test_the_point_estimate_is_the_model_of_the_patient(report):
     """Kidney decays of the report's point estimate against `pbpk` called by hand with the same patient."""
-    model = pbpk("ac225-dotatate", parameters="B", lesions={"tumour_liver": at.kinetics.pbpk.Lesion(120.0, r0_nM=25.0), "tumour_nodes": 45.0})  # fmt: skip
+    model = pbpk("ac225-dotatate", parameters="C", lesions={"tumour_liver": at.kinetics.pbpk.Lesion(120.0, r0_nM=25.0), "tumour_nodes": 45.0})  # fmt: skip
     surface = math.sqrt(176 * 78 / 3600)
     factor = surface / 1.9
     given = {"peptide_nmol", "body_mass_kg", "bsa_m2", "gfr_L_per_min"}

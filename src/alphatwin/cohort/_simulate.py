@@ -165,7 +165,7 @@ class _Patients:
             "haematocrit": self.draw("haematocrit"),
             "output_per_plasma_per_min": base["output_per_plasma_per_min"] * self.draw("cardiac_output"),
             "peptide_nmol": self.draw("peptide"),
-            "phi": self.draw("phi"),
+            "phi": np.minimum(base["phi"] * self.draw("phi"), 1.0),
             "volume_lungs_L": base["volume_lungs_L"] * self.size,
             "amino_acids": np.full(self.n, base["amino_acids"] if self.spec.treatment.amino_acids else 0.0),
         }

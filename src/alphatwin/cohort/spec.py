@@ -150,7 +150,7 @@ class CohortSpec(_Part):
     cohort: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="names the folder of the results")
     title: str = ""
     agent: AgentName
-    parameters: Literal["A", "B"] = Field(default="B", description="set of the whole-body model")
+    parameters: Literal["A", "B", "C"] = Field(default="C", description="set of the whole-body model")
     population: str = Field(default="net-prrt", description="a population of the catalogue")
     size: int = Field(default=2000, ge=1, le=MOST_PATIENTS, strict=True, description="number of patients")
     seed: int = Field(default=1, ge=0, le=2**63 - 1, strict=True)

@@ -108,19 +108,22 @@ def sample(
         import jax
         import numpyro
         from numpyro.infer import MCMC, NUTS, init_to_value
+        from numpyro.infer.util import unconstrain_fn
     except ImportError as error:
         raise AlphatwinError("Fits of a population need NumPyro: pip install 'alphatwin[fit]'.") from error
     with _double(), numpyro.handlers.block():
-        model = _model(form, prior, constant, curves)
+        model, given = _model(form, prior, constant, curves), (curves.time_h, curves.percent, curves.censored)
+        starts = [_start(form, prior, len(curves.labels), seed, chain) for chain in range(chains)]
+        first = init_to_value(values=starts[0])
+        kernel = NUTS(model, dense_mass=_TOGETHER, target_accept_prob=0.85, init_strategy=first)
+        run = MCMC(kernel, num_warmup=warmup, num_samples=draws, num_chains=1, progress_bar=False)
         found: list[dict[str, Array]] = []
         divergences, deepest = 0, 0
-        for chain in range(chains):
+        for chain, start in enumerate(starts):
             progress(f"chain {chain + 1} of {chains}")
-            start = init_to_value(values=_start(form, prior, len(curves.labels), seed, chain))
-            kernel = NUTS(model, dense_mass=_TOGETHER, target_accept_prob=0.85, init_strategy=start)
-            run = MCMC(kernel, num_warmup=warmup, num_samples=draws, num_chains=1, progress_bar=False)
             key = jax.random.fold_in(jax.random.PRNGKey(seed), chain)
-            run.run(key, curves.time_h, curves.percent, curves.censored, extra_fields=("diverging", "num_steps"))
+            begin = unconstrain_fn(model, given, {}, start)
+            run.run(key, *given, init_params=begin, extra_fields=("diverging", "num_steps"))
             found.append(
                 {k: np.asarray(v, dtype=float) for k, v in run.get_samples().items() if k not in ("known", "rest")}
             )

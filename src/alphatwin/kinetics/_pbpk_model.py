@@ -116,13 +116,13 @@ def _definitions(lesions: Sequence[str], organs: Sequence[str], megalin: bool) -
 
 
 def regions_of(
-    lesions: Sequence[str], organs: Sequence[str] = ORGANS, megalin: bool = True
+    lesions: Sequence[str], organs: Sequence[str] = ORGANS, megalin: bool = True, held: bool = False
 ) -> dict[str, tuple[str, ...]]:
     """States of each region; red marrow is a share of plasma."""
     made = {"kidneys": tuple(f"kidneys_{part}" for part in ("vtbnm" if megalin else "vtbn"))}
     ordered = ["liver", "spleen", *(organ for organ in organs if organ not in ("liver", "spleen"))]
     made |= {name: tuple(f"{name}_{part}" for part in "vibn") for name in ordered}
-    made |= {"plasma": ("plasma",), "rest": ("rest_v", "rest_i")}
+    made |= {"plasma": ("plasma",), "rest": ("rest_v", "rest_i", *(("rest_n",) if held else ()))}
     return made | {name: tuple(f"{name}_{part}" for part in "vibn") for name in lesions}
 
 
@@ -165,6 +165,11 @@ def declare(
         Flux("rest_out_of_vessels", "rest_v", "rest_i", "PS_rest * conc(rest_v)"),
         Flux("rest_back_to_vessels", "rest_i", "rest_v", "PS_rest * conc(rest_i)"),
     ]
+    held = "k_hold_rest_per_min" in values
+    if held:  # what tissues without a model of their own take up and hold: gut, muscle, skin, bone, glands
+        states.append(State("rest_n"))
+        taken = Flux("rest_holding", "rest_i", "rest_n", "k_hold_rest_per_min * rest_i")
+        fluxes += [taken, *_release("rest", "rest_n", "rest")]
     rates, events = [], [Event("peptide", "plasma", "peptide_nmol", "0", "infusion_min")]
     if megalin:
         states.append(State("aa", kind="signal", unit="1"))
@@ -172,9 +177,7 @@ def declare(
         amount = "amino_acids * amino_acid_k_per_min * amino_acid_duration_min"
         events.append(Event("amino_acids", "aa", amount, "amino_acid_start_min", "amino_acid_duration_min"))
     if integrals:
-        sums = regions_of(lesions, organs, megalin) | ({"megalin": ("kidneys_m",)} if megalin else {})
-        if sites:
-            sums |= {state: (state,) for of in sums.values() for state in of if state not in sums}
+        sums = regions_of(lesions, organs, megalin, held) | ({"megalin": ("kidneys_m",)} if megalin else {})
         _integrals(states, rates, sums)
     states = [replace(s, atol=_ATOL_NMOL) if s.kind == "amount" else s for s in states]
     spaces = dict.fromkeys(s.compartment for s in states if s.compartment)

@@ -144,6 +144,8 @@ def sites_of(model: PBPK, solution: Solution, values: Mapping[str, Any]) -> xr.D
     central = solution["int_plasma"][:, -1] / values["V_plasma"]  # per litre
     lungs_i = values["plasma_share_lungs"] * values["V_p"] * values["interstitium_per_plasma_lungs"]
     add("remainder", "interstitium", central * lungs_i + solution["int_rest_i"][:, -1])
+    if "rest_n" in model.groups["rest"]:
+        add("remainder", "internalised", solution["int_rest_n"][:, -1])
     vessels = central * (values["V_plasma"] - values["V_marrow"] - lungs_i)
     add("remainder", "plasma", vessels + solution["int_rest_v"][:, -1])
     total = shares.sum(axis=2, keepdims=True)

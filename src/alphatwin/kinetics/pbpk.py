@@ -126,7 +126,8 @@ class PBPK:
         """The model's states of each of its spaces."""
         if self.entry.transfers:
             return self.entry.regions
-        return regions_of(tuple(self.lesions), self.entry.organs, "cl_megalin_L_per_min" in self.parameters)
+        megalin, held = (name in self.parameters for name in ("cl_megalin_L_per_min", "k_hold_rest_per_min"))
+        return regions_of(tuple(self.lesions), self.entry.organs, megalin, held)
 
     @property
     def regions(self) -> tuple[str, ...]:

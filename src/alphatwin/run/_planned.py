@@ -242,11 +242,12 @@ def say_relocated(c: Context, parents: Mapping[str, tuple[Any, Any]], nuclide: s
         return
     low, middle, high = 100.0 * np.quantile(found["any"], (0.05, 0.5, 0.95))
     bismuth = f", {100.0 * float(np.median(found['Bi'])):.0f} % as free bismuth" if "Bi" in found else ""
+    c.book.cite("schwartz2011antibody")
     c.book.say(
         f"Kidneys: {middle:.0f} % ({low:.0f} to {high:.0f} %) of the alpha energy is from daughters that were freed elsewhere and came "
-        f"with the blood{bismuth}. No measurement in people; about 60 % of the dose in mice after a long-circulating antibody "
-        "(schwartz2011antibody, recalled); 10 to 30 % is expected of a peptide that is internalised fast. Lesions that hold "
-        "many decays raise it."
+        f"with the blood{bismuth}. Nobody has measured it in people. As free bismuth, about 60 % was found in mice after a "
+        "long-circulating antibody (Schwartz 2011, not opened), and 10 to 30 % is expected of a peptide that cells take in fast; "
+        "lesions that hold many decays raise it."
     )
 
 
