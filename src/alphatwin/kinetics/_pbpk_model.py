@@ -178,6 +178,8 @@ def declare(
         events.append(Event("amino_acids", "aa", amount, "amino_acid_start_min", "amino_acid_duration_min"))
     if integrals:
         sums = regions_of(lesions, organs, megalin, held) | ({"megalin": ("kidneys_m",)} if megalin else {})
+        if sites:
+            sums |= {state: (state,) for of in sums.values() for state in of if state not in sums}
         _integrals(states, rates, sums)
     states = [replace(s, atol=_ATOL_NMOL) if s.kind == "amount" else s for s in states]
     spaces = dict.fromkeys(s.compartment for s in states if s.compartment)
