@@ -25,7 +25,7 @@ from oracle import pbpk as twin
 
 N = 20_000
 TIMES = np.concatenate([[0.0], np.geomspace(1, 60_000, 59)])
-NAMES = ["plasma", *(f"kidneys_{x}" for x in "vtbnm"), *(f"{o}_{x}" for o in ("spleen", "liver", "tumour") for x in "vibn"), "rest_v", "rest_i", "excreted"]  # fmt: skip
+NAMES = ["plasma", *(f"kidneys_{x}" for x in "vtbnm"), *(f"{o}_{x}" for o in ("spleen", "liver", "tumour") for x in "vibn"), "rest_v", "rest_i", "rest_n", "excreted"]  # fmt: skip
 
 
 def best(run, repeat=3):

@@ -25,8 +25,10 @@ _FILES = sorted((REPOSITORY / "examples").glob("*.yaml"))
 CELL_EXAMPLES = {file.stem: file for file in _FILES if "\ncluster:" in file.read_text(encoding="utf-8")}
 TRIAL_EXAMPLES = {file.stem: file for file in _FILES if "\ntrial:" in file.read_text(encoding="utf-8")}
 MAP_EXAMPLES = {file.stem: file for file in _FILES if "\nsources:" in file.read_text(encoding="utf-8")}
-_OTHER = {*CELL_EXAMPLES, *TRIAL_EXAMPLES, *MAP_EXAMPLES}
-EXAMPLES = {file.stem: file for file in _FILES if file.stem not in _OTHER}
+COHORT_EXAMPLES = {file.stem: file for file in _FILES if "\ncohort:" in file.read_text(encoding="utf-8")}
+PLANNED_EXAMPLES = {file.stem: file for file in _FILES if "\n  source: pbpk" in file.read_text(encoding="utf-8")}
+_OTHERS = {*CELL_EXAMPLES, *TRIAL_EXAMPLES, *MAP_EXAMPLES, *COHORT_EXAMPLES, *PLANNED_EXAMPLES}
+EXAMPLES = {file.stem: file for file in _FILES if file.stem not in _OTHERS}
 
 
 def with_options(case, **changes):

@@ -51,6 +51,7 @@ _HOME = {
     "activities": "physics",
     "agent": "catalog",
     "anatomy": "catalog",
+    "animal_study": "cohort.animals",
     "bed": "biology",
     "blood_course": "biology.marrow",
     "boin": "trials.interval",
@@ -59,6 +60,7 @@ _HOME = {
     "cell_s_values": "transport.cells",
     "cluster": "dose.cells",
     "cluster_dose": "dose.cells",
+    "cohort": "cohort",
     "compare": "comparison",
     "crm": "trials.continual",
     "crm_design": "trials.continual",
@@ -73,6 +75,7 @@ _HOME = {
     "kidney_course": "biology.kidney",
     "lea_catcheside": "biology",
     "load": "case",
+    "load_animals": "case.animals",
     "load_cells": "case.cells",
     "load_maps": "case.maps",
     "load_trial": "trials.spec",
@@ -82,10 +85,12 @@ _HOME = {
     "oer": "biology.oxygen",
     "open_result": "report",
     "operating_characteristics": "trials",
+    "optimal_course": "run.optimal",
     "organ_s_values": "transport.bodies",
     "pbpk": "kinetics.pbpk",
     "pool": "evidence.pool",
     "pool_estimates": "evidence.pool",
+    "protect": "run.protect",
     "protection_trial": "trials.protection_trial",
     "read_voxel_phantom": "transport.voxel_phantoms",
     "run": "run",
@@ -129,9 +134,12 @@ if TYPE_CHECKING:
     from .biology.oxygen import oer
     from .biology.tumour import tumour_course
     from .case import Case, example_path, load, schema
+    from .case.animals import load_animals
     from .case.cells import load_cells
     from .case.maps import load_maps
     from .catalog import agent, anatomy, source, structure
+    from .cohort import cohort
+    from .cohort.animals import animal_study
     from .comparison import Comparison, compare
     from .dose import Dose, absorbed_dose
     from .dose.cells import (
@@ -159,6 +167,8 @@ if TYPE_CHECKING:
     from .run import run
     from .run.cells import run_cells
     from .run.maps import run_maps
+    from .run.optimal import optimal_course
+    from .run.protect import protect
     from .transport import SValues, absorbed_fraction, self_s_values
     from .transport.bodies import organ_s_values
     from .transport.cells import CellShape, cell_s_values, shaped_cell_s_values

@@ -16,7 +16,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["njit", "prange", "source_sha256", "two_ways"]
+__all__ = ["call_native", "keep_code", "kept_code", "njit", "prange", "source_sha256", "two_ways"]
 
 
 @functools.cache
@@ -47,6 +47,42 @@ if "alphatwin" not in str(numba.config.CACHE_DIR) and not numba.config.CACHE_DIR
 
 njit = numba.njit
 prange = numba.prange
+
+
+def kept_code(key: str) -> bytes | None:
+    """Machine code kept on disk under this key beside Numba's own, if it is there."""
+    try:
+        return (pathlib.Path(numba.config.CACHE_DIR) / "models" / f"{key}.o").read_bytes()
+    except OSError:
+        return None
+
+
+def keep_code(key: str, code: bytes) -> None:
+    """Keep machine code for the next process; where the disk refuses, it is compiled again."""
+    folder = pathlib.Path(numba.config.CACHE_DIR) / "models"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as out:
+            out.write(code)
+        pathlib.Path(out.name).replace(folder / f"{key}.o")
+    except OSError:
+        return
+
+
+@numba.extending.intrinsic  # type: ignore[untyped-decorator]
+def call_native(typingctx: Any, address: Any, work: Any) -> Any:
+    """Inside a kernel: call the machine code at `address` with the first number of the array `work`."""
+    from llvmlite import ir
+    from numba.core import types as nt
+    from numba.np.arrayobj import make_array
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = make_array(signature.args[1])(context, builder, value=args[1])
+        kind = ir.FunctionType(ir.VoidType(), [ir.DoubleType().as_pointer()])
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [array.data])
+        return context.get_dummy_value()
+
+    return nt.void(nt.int64, work), codegen
 
 
 def two_ways(kernel: Callable[..., Any]) -> Callable[..., Any]:

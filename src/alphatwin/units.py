@@ -39,6 +39,8 @@ ALLOWED_UNITS: dict[str, tuple[str, ...]] = {
     "absorbed dose per activity": tuple(f"{d}/{a}" for d in _DOSE for a in ("MBq", "GBq", "kBq")),
     "density": ("g/mL", "g/cm^3", "kg/L"),
     "length": ("um", "mm", "cm", "m"),
+    "amount of substance": ("pmol", "nmol", "umol"),
+    "amount concentration": ("pmol/L", "nmol/L", "umol/L"),
     "percent or fraction": ("%", "1"),
     "1": ("1",),
 }

@@ -49,7 +49,7 @@ def spaces(p, lesions):
 
 
 def derivative(t, y, p, s, aa):
-    """dy/dt; y = plasma, kidney v t b n m, spleen v i b n, liver v i b n, lesions v i b n, rest v i, excreted."""
+    """dy/dt; y = plasma, kidney v t b n m, spleen v i b n, liver v i b n, lesions v i b n, rest v i n, excreted."""
     n_lesions = len(s["lesions"])
     d = np.zeros_like(y)
     plasma = y[0] / s["plasma"]
@@ -108,8 +108,11 @@ def derivative(t, y, p, s, aa):
     exchange = s["rest_ps"] * (rv / s["rest_v"] - ri / s["rest_i"])
     d[0] += f_rest * (rv / s["rest_v"] - plasma)
     d[at] = f_rest * (plasma - rv / s["rest_v"]) - exchange
-    d[at + 1] = exchange
-    d[at + 2] = gone
+    taken, released = p.get("k_hold_rest_per_min", 0.0) * ri, p.get("k_rel_rest_per_min", 0.0) * y[at + 2]
+    d[at + 1] = exchange - taken
+    d[at + 2] = taken - released
+    back += released * p["f_return"]
+    d[at + 3] = gone + released * (1 - p["f_return"])
     d[0] += back
     return d
 
@@ -126,7 +129,7 @@ def amino_acids(t, p):
 def solve(p, lesions, times_min, rtol=1e-12, method="LSODA"):
     """States [state, time]; integrated from one event to the next."""
     s = spaces(p, lesions)
-    n = 17 + 4 * len(lesions)
+    n = 18 + 4 * len(lesions)
     y = np.zeros(n)
     if p["infusion_min"] == 0:
         y[0] = p["peptide_nmol"]

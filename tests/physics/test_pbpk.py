@@ -12,7 +12,7 @@ from alphatwin.physics import nuclide
 from oracle import pbpk as twin
 
 MODEL = pbpk("lu177-dotatate")
-NAMES = ["plasma", *(f"kidneys_{x}" for x in "vtbnm"), *(f"{o}_{x}" for o in ("spleen", "liver", "tumour") for x in "vibn"), "rest_v", "rest_i", "excreted"]  # fmt: skip
+NAMES = ["plasma", *(f"kidneys_{x}" for x in "vtbnm"), *(f"{o}_{x}" for o in ("spleen", "liver", "tumour") for x in "vibn"), "rest_v", "rest_i", "rest_n", "excreted"]  # fmt: skip
 
 
 def lean(model=MODEL):
@@ -111,7 +111,7 @@ def test_daughters_in_place_follow_bateman_where_nothing_moves():
     import alphatwin as at
 
     model = pbpk("ac225-dotatate", lesions={})
-    still = {"gfr_L_per_min": 1e-9, "cl_megalin_L_per_min": 0.0, "infusion_min": 0.0} | {
+    still = {"gfr_L_per_min": 1e-9, "cl_megalin_L_per_min": 0.0, "k_hold_rest_per_min": 0.0, "infusion_min": 0.0} | {
         f"r0_{o}_nM": 0.0 for o in ("kidneys", "liver", "spleen")
     }
     t = np.array([0.0, 0.05, 0.5, 2.0, 10.0, 50.0, 300.0])

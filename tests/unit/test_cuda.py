@@ -232,7 +232,10 @@ def test_errors_of_cuda_are_told_in_one_line():
 
     from alphatwin.transport._mc_cuda import _in_plain_words
 
-    with pytest.raises(AlphatwinError, match=r"CUDA failed: CudaSupportError: no driver\.") as caught, _in_plain_words():
+    with (
+        pytest.raises(AlphatwinError, match=r"CUDA failed: CudaSupportError: no driver\.") as caught,
+        _in_plain_words(),
+    ):
         raise CudaSupportError("Error at driver init:\n\n no driver\n")
     assert "\n" not in str(caught.value)
     with pytest.raises(ZeroDivisionError), _in_plain_words():

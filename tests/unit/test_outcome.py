@@ -575,7 +575,7 @@ def test_a_scavenger_helps_and_never_more_than_its_largest_effect():
     ("call", "error", "says"),
     [
         (lambda: scavenger("a1n"), CatalogError, "Did you mean a1m"),
-        (lambda: scavenger("amifostine"), DomainError, "Give your own"),
+        (lambda: scavenger("amino-acids"), DomainError, "Give your own"),
         (lambda: scavenger("a1m", species="dog"), DomainError, "human, mouse or rat"),
         (lambda: scavenger("a1m", gfr_mL_min=0.0), DomainError, "gfr_mL_min"),
         (lambda: scavenger("a1m", gfr_mL_min=[[30.0, 90.0]]), DomainError, "gfr_mL_min has shape"),

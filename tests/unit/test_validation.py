@@ -62,6 +62,22 @@ def test_a_row_that_could_not_judge_does_not_exist(changes):
         row(**changes)
 
 
+def test_a_documented_miss_counts_as_one_and_does_not_fail():
+    known = row(ours=3.0, known_miss="the model leaves something out")
+    assert (known.passed, known.verdict) == (False, "miss")
+    text = as_text([row(), known])
+    assert text.splitlines()[-1] == "1 passed, 0 failed, 1 missed and documented"
+    assert "range: the model leaves something out" in text
+    assert not any(line.startswith("MISS") for line in text.splitlines())
+    assert "documented miss: the model leaves" in report_text([known])
+
+
+def test_a_documented_miss_that_passes_is_a_fault_of_its_note():
+    assert row(known_miss="the model leaves something out").verdict == "MISS"
+    assert row(ours=math.nan, known_miss="the model leaves something out").verdict == "MISS"
+    assert row(ours=3.0).verdict == "MISS"
+
+
 def test_json_round_trip():
     rows = [row(), row(ours=3.0, note="a note", printed="2.0", verified=False)]
     read = json.loads(json.dumps([r.as_dict() for r in rows]))

@@ -74,12 +74,14 @@ def _dose_rates(tau: Any, low: Any, high: Any, rate: Any, mu: Any, open_low: Any
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _tumour(y: Any, dy: Any, p: Any, r_low: Any, r_high: Any, x_low: Any, x_high: Any) -> None:
+def _tumour(y: Any, dy: Any, p: Any, r_low: Any, r_high: Any, x_low: Any, x_high: Any, level: Any) -> None:
     """y: ln viable cells that were reached, ln those that were not, dying cells (of V0), exponent of the reached."""
+    spared = p[11] * level / (p[12] + level) if level > 0.0 else 0.0
     mean = r_high / (1.0 - p[9])
     open_all = x_low + p[1] * x_high / (1.0 - p[9])
-    reached = p[2] * r_low + p[4] * mean + p[3] * (r_low + p[1] * mean) * open_all
-    cold = p[2] * r_low + p[3] * r_low * x_low
+    linear = (1.0 - spared) * p[2] * r_low
+    reached = linear + (1.0 - p[13] * spared) * p[4] * mean + p[3] * (r_low + p[1] * mean) * open_all
+    cold = linear + p[3] * r_low * x_low
     hot_cells, cold_cells = np.exp(y[0]), np.exp(y[1])
     growth = p[5]
     if p[7] > 0.0:
@@ -132,12 +134,12 @@ def _slope(
 ) -> None:
     """dy/dt of the model; drug is [2, term]: amplitude and rate of the protector's level."""
     r_low, r_high, x_low, x_high = _dose_rates(tau, low, high, rate, p[0], opened[0], opened[1])
+    level = 0.0
+    for k in range(drug.shape[1]):
+        level += drug[0, k] * np.exp(-drug[1, k] * tau)
     if kind == 0:
-        _tumour(y, dy, p, r_low, r_high, x_low, x_high)
+        _tumour(y, dy, p, r_low, r_high, x_low, x_high, level)
     elif kind == 1:
-        level = 0.0
-        for k in range(drug.shape[1]):
-            level += drug[0, k] * np.exp(-drug[1, k] * tau)
         _kidney(y, dy, p, r_low, r_high, x_low, x_high, level)
     else:
         _blood(y, dy, p, r_low, r_high)
@@ -159,14 +161,14 @@ def _stages(kind: Any, tau: Any, h: Any, y: Any, k: Any, w: Any, p: Any, low: An
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _error(h: Any, y: Any, k: Any, w: Any) -> Any:
+def _error(h: Any, y: Any, k: Any, w: Any, rtol: Any) -> Any:
     """Largest error of the step over its tolerance."""
     worst = 0.0
     for i in range(y.size):
         e = 0.0
         for j in range(7):
             e += _ERROR[j] * k[j, i]
-        worst = max(worst, abs(h * e) / (_ATOL + _RTOL * max(abs(y[i]), abs(w[i]))))
+        worst = max(worst, abs(h * e) / (_ATOL + rtol * max(abs(y[i]), abs(w[i]))))
     return worst
 
 
@@ -186,7 +188,7 @@ def _between(theta: Any, h: Any, y: Any, k: Any, w: Any, keep: Any, out: Any) ->
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _to_next_event(kind: Any, span: Any, y: Any, k: Any, w: Any, p: Any, low: Any, high: Any, rate: Any, opened: Any, drug: Any,
-                   start: Any, times: Any, first: Any, keep: Any, out: Any) -> Any:  # fmt: skip
+                   start: Any, times: Any, first: Any, keep: Any, out: Any, rtol: Any) -> Any:  # fmt: skip
     """Advance y over span days from an event; fill out[time] from index first; the next index, or -1 when stuck."""
     tau, h, j = 0.0, min(_FIRST_STEP_D, span), first
     _slope(kind, 0.0, y, k[0], p, low, high, rate, opened, drug)
@@ -195,7 +197,7 @@ def _to_next_event(kind: Any, span: Any, y: Any, k: Any, w: Any, p: Any, low: An
         if last:
             h = span - tau
         _stages(kind, tau, h, y, k, w, p, low, high, rate, opened, drug)
-        error = _error(h, y, k, w)
+        error = _error(h, y, k, w, rtol)
         if error <= 1.0:
             while j < times.size and times[j] <= start + tau + h:
                 theta = min(max((times[j] - start - tau) / h, 0.0), 1.0)
@@ -226,7 +228,7 @@ def _redraw(y: Any, cold_share: Any) -> None:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _course(kind: Any, p: Any, y: Any, low: Any, high: Any, rate: Any, relative: Any, event_d: Any, event_cycle: Any,
-            event_drug: Any, drug_amplitude: Any, drug_rate: Any, times: Any, keep: Any, out: Any) -> Any:  # fmt: skip
+            event_drug: Any, drug_amplitude: Any, drug_rate: Any, times: Any, keep: Any, out: Any, rtol: Any) -> Any:  # fmt: skip
     """One sample from event to event into out[time, kept state]; y is used up. False when the integrator got stuck."""
     w, k = np.empty(y.size), np.empty((7, y.size))
     now_low, now_high, opened = np.zeros(rate.size), np.zeros(rate.size), np.zeros(2)
@@ -248,7 +250,7 @@ def _course(kind: Any, p: Any, y: Any, low: Any, high: Any, rate: Any, relative:
         if span <= 0.0:
             continue
         j = _to_next_event(kind, span, y, k, w, p, now_low, now_high, rate, opened, drug,
-                           event_d[e], times, j, keep, out)  # fmt: skip
+                           event_d[e], times, j, keep, out, rtol)  # fmt: skip
         if j < 0:
             return False
         _, _, opened[0], opened[1] = _dose_rates(span, now_low, now_high, rate, p[0], opened[0], opened[1])
@@ -263,17 +265,18 @@ def _course(kind: Any, p: Any, y: Any, low: Any, high: Any, rate: Any, relative:
 
 @njit(cache=True, parallel=True)  # type: ignore[untyped-decorator]
 def integrate(kind: Any, p: Any, y0: Any, low: Any, high: Any, rate: Any, relative: Any, event_d: Any, event_cycle: Any,
-              event_drug: Any, drug_amplitude: Any, drug_rate: Any, times: Any, keep: Any, out: Any) -> None:  # fmt: skip
+              event_drug: Any, drug_amplitude: Any, drug_rate: Any, times: Any, keep: Any, out: Any, rtol: Any = _RTOL) -> None:  # fmt: skip
     """Every sample by itself into out[sample, time, kept state]; NaN where the integrator got stuck.
 
     p[sample, parameter], y0[sample, state]; low, high, rate[sample, term] of a cycle with relative activity 1;
     relative[sample, cycle]. Events at event_d[event], increasing, each with the cycle that starts (-1: none) and the
     dose of protector (0: none), whose level is drug_amplitude, drug_rate[sample, term] per unit. times[time] increase
-    and none lies before the first event; the last event only ends the course. keep lists the states to put out.
+    and none lies before the first event; the last event only ends the course. keep lists the states to put out; rtol is the
+    relative tolerance of a step.
     """
     for s in prange(p.shape[0]):
         done = _course(kind, p[s], y0[s].copy(), low[s], high[s], rate[s], relative[s], event_d, event_cycle, event_drug,
-                       drug_amplitude[s], drug_rate[s], times, keep, out[s])  # fmt: skip
+                       drug_amplitude[s], drug_rate[s], times, keep, out[s], rtol)  # fmt: skip
         if not done:
             for j in range(out.shape[1]):
                 for c in range(out.shape[2]):

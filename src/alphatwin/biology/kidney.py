@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ from ._checks import Floats, checked, read_only
 from .course import TissueParameters
 from .delivery import DoseCourse, expect, one, per_sample, solve, time_axis
 from .effectiveness import HighLET
-from .protection import Scavenger, dose_list
+from .protection import Scavenger, given_doses, with_scavenger
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -261,6 +261,7 @@ def kidney_course(
     scavenger: Scavenger | None = None,
     scavenger_doses: Sequence[tuple[float, float]] | None = None,
     prior: PriorKidneyDose | None = None,
+    clearance_exponent: ArrayLike = 0.0,
 ) -> KidneyCourse:
     r"""eGFR and CKD stage after a course.
 
@@ -291,6 +292,9 @@ def kidney_course(
         Day of each dose of the protector, in reference doses; one at the start of every cycle when left out.
     prior : PriorKidneyDose, optional
         BED that was given before and goes on acting.
+    clearance_exponent : array [sample] or number
+        kappa, 0 or more: kidneys that filter less hold the agent longer, so that the kidney dose of a cycle is that of
+        the first times (eGFR at its start / eGFR at baseline)^-kappa. 0: every cycle has the dose of the course.
 
     Returns
     -------
@@ -315,13 +319,13 @@ def kidney_course(
                               ("prior", prior, PriorKidneyDose), ("scavenger", scavenger, Scavenger)):  # fmt: skip
         if given is not None or kind is DoseCourse:
             expect(name, given, kind, f"a {kind.__name__}")
-    if scavenger is None and scavenger_doses is not None:
-        raise DomainError("scavenger_doses are given without a scavenger.")
+    drug = given_doses(scavenger, scavenger_doses, dose)
     n = max(
         dose.samples,
         own.samples,
         np.size(egfr),
         np.size(nephrons),
+        np.size(clearance_exponent),
         scavenger.samples if scavenger else 1,
         *((np.size(prior.bed_Gy), np.size(prior.days_before)) if prior is not None else ()),
     )
@@ -331,18 +335,45 @@ def kidney_course(
     if float(there.max()) > 1.0:
         raise DomainError(f"nephrons holds {there.max():g}; a fraction is at most 1.")
     p, y0 = _kernel_input(own, baseline, there, n, prior)
-    drug = None
-    if scavenger is not None:
-        doses = dose_list([(day, 1.0) for day in dose.start_d] if scavenger_doses is None else scavenger_doses)
-        for column, key in ((11, "largest_effect"), (12, "half_effect_level"), (13, "high_let_share")):
-            p[:, column] = per_sample(key, getattr(scavenger, key), n)
-        drug = (*scavenger.level_terms(), doses)
+    p = with_scavenger(p, scavenger)
+    kappa = per_sample("clearance_exponent", clearance_exponent, n, at_least=0.0)
+    h = p[:, 9:10]
+
+    def function(left: Floats) -> Floats:
+        """eGFR over that of baseline, from the fraction of nephrons [sample, time]."""
+        return np.asarray(left * (1.0 + h * (1.0 - left)) / (there * (1.0 + h[:, 0] * (1.0 - there)))[:, None])
+
+    if kappa.any() and len(dose.start_d) > 1:
+        dose = _fed_back(
+            dose,
+            kappa,
+            lambda course, days: function(np.exp(solve(1, p, y0, course, region, days, (4,), drug)[..., 0])),
+        )
     y = solve(1, p, y0, dose, region, times, (0, 3, 4, 5), drug)
     left = np.exp(y[..., 2])
-    h = p[:, 9:10]
-    function = left * (1.0 + h * (1.0 - left)) / (there * (1.0 + h[:, 0] * (1.0 - there)))[:, None]
     return _result(
-        times, baseline[:, None] * function, left / there[:, None], y, own, _notes(dose, own, scavenger, prior)
+        times, baseline[:, None] * function(left), left / there[:, None], y, own, _notes(dose, own, scavenger, prior)
+    )
+
+
+def _fed_back(dose: DoseCourse, kappa: Floats, function: Callable[[DoseCourse, Floats], Floats]) -> DoseCourse:
+    """The course whose cycles are scaled with the function at their start; what a cycle does comes after it starts.
+
+    A pass makes one more cycle exact, so that as many passes as cycles settle it; it stops once nothing moves.
+    """
+    starts = np.array(dose.start_d)
+    days = starts if starts[0] == 0.0 else np.concatenate([[0.0], starts])
+    given = np.broadcast_to(dose.relative_activities, (kappa.size, starts.size))
+    course, factor = dose, np.ones(given.shape)
+    for _ in range(starts.size):
+        found = function(course, days)[:, -starts.size :] ** -kappa[:, None]
+        moved = float(np.max(np.abs(found - factor)))
+        factor = found
+        course = replace(dose, relative_activities=given * factor)
+        if moved < 1e-9:
+            break
+    return replace(
+        course, notes=(*dose.notes, "The kidney dose of a cycle rises as the filtration at its start falls.")
     )
 
 

@@ -18,6 +18,7 @@ from .delivery import DoseCourse, expect, one, per_sample, solve, time_axis
 from .effectiveness import HighLET
 from .models import LinearQuadratic
 from .modifiers import ResponseModifier
+from .protection import Scavenger, given_doses, with_scavenger
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -315,6 +316,8 @@ def tumour_course(
     cold_cells: Literal["same", "redrawn"] = "same",
     modifiers: Sequence[ResponseModifier] = (),
     prior: PriorTumourDose | None = None,
+    scavenger: Scavenger | None = None,
+    scavenger_doses: Sequence[tuple[float, float]] | None = None,
     vanished_below_mm: float = 2.0,
 ) -> TumourCourse:
     r"""Volume of each lesion over time, and the RECIST 1.1 category of their sum.
@@ -349,6 +352,9 @@ def tumour_course(
         5-FU, PARP inhibitors: see `modifier_of`. An unknown factor is refused.
     prior : PriorTumourDose, optional
         Part of the baseline volume is dying cells of an earlier treatment.
+    scavenger, scavenger_doses : Scavenger, sequence of (day, amount)
+        Left out, and nothing says otherwise, the tumour is not protected. Given, tumours are taken to be spared as the
+        kidneys are, with the same level: the pessimist's question, not a finding.
     vanished_below_mm : float
         Diameter that no image shows.
 
@@ -381,6 +387,7 @@ def tumour_course(
     expect("modifiers", modifiers, Sequence, "a list of ResponseModifier")
     for drug in modifiers:
         expect("modifiers", drug, ResponseModifier, "modifier_of(name) or a ResponseModifier")
+    spared = given_doses(scavenger, scavenger_doses, dose)
     lesions = list(baseline_volume_mL)
     if not lesions:
         raise DomainError("baseline_volume_mL names no lesion.")
@@ -394,6 +401,7 @@ def tumour_course(
         *(np.size(v) for v in baseline_volume_mL.values()),
         *(p.samples for p in own.values()),
         *(np.size(s) for s in shares.values()),
+        scavenger.samples if scavenger is not None else 1,
         *((np.size(prior.bed_Gy), np.size(prior.days_before)) if prior is not None else ()),
     )
     states = []
@@ -401,10 +409,14 @@ def tumour_course(
         volume = per_sample(f"baseline volume of {x}", baseline_volume_mL[x], n, above=0.0)
         p, y0 = _kernel_input(own[x], volume, per_sample(f"cold_share of {x}", shares[x], n, at_least=0.0), n,
                               cold_cells, modifiers, prior)  # fmt: skip
-        y = solve(0, p, y0, dose, x, times, (0, 1, 2, 3))
+        y = solve(0, with_scavenger(p, scavenger), y0, dose, x, times, (0, 1, 2, 3), spared)
         viable = np.exp(y[..., 0]) + np.exp(y[..., 1])
-        states.append((viable * volume[:, None], (viable + y[..., 2]) * volume[:, None], y[..., 3]))
-    return _result(lesions, times, states, own, _notes(dose, modifiers, shares, cold_cells, prior), vanished_below_mm)
+        dying = np.maximum(y[..., 2], 0.0)  # the solver's tolerance lets the last of them fall below nothing
+        states.append((viable * volume[:, None], (viable + dying) * volume[:, None], y[..., 3]))
+    notes = _notes(dose, modifiers, shares, cold_cells, prior)
+    if scavenger is not None:
+        notes += (f"{scavenger.name} is taken to spare the tumour as it spares the kidneys: asked for, not found.",)
+    return _result(lesions, times, states, own, notes, vanished_below_mm)
 
 
 def _of(given: Any, name: str, what: str) -> Any:
@@ -444,12 +456,12 @@ def _kernel_input(
     ln_viable, dying = _after_prior(prior, alpha, growth, clearance)
     # The growth is that of the viable cells at baseline; they are fewer than the volume after an earlier treatment.
     rate = growth / (room - ln_viable) if gompertz else growth
-    p = np.zeros((n, 11))
+    p = np.zeros((n, 14))
     p[:, 0] = _LN2 / per_sample("repair_half_time_h", own.repair_half_time_h, n) * HOURS_PER_DAY
     p[:, 1] = per_sample("r_beta", own.high_let.r_beta, n)
     p[:, 2], p[:, 3], p[:, 4], p[:, 5] = alpha, 2.0 * beta, high, rate
     p[:, 6], p[:, 7], p[:, 8], p[:, 9] = room, float(gompertz), clearance, cold
-    p[:, 10] = float(cold_cells == "redrawn")
+    p[:, 10], p[:, 12] = float(cold_cells == "redrawn"), 1.0
     y0 = np.zeros((n, 4))
     y0[:, 0] = ln_viable + np.log1p(-cold)
     y0[:, 1] = np.where(cold > 0.0, ln_viable + np.log(np.where(cold > 0.0, cold, 1.0)), _NO_CELLS)

@@ -21,17 +21,21 @@ from .model import (
     Treatment,
     schema,
 )
+from .planned import FiltrationRate, PbpkKinetics, PlannedLesion
 from .reading import example_path, load, located
 
 __all__ = [
     "Case",
     "DaughterOptions",
     "ExternalBeam",
+    "FiltrationRate",
     "FractionFiles",
     "LimitChoice",
     "MeasuredKinetics",
     "Options",
     "Patient",
+    "PbpkKinetics",
+    "PlannedLesion",
     "Prescription",
     "PriorCourse",
     "RegionData",

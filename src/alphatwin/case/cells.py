@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from .. import catalog
 from ..errors import CaseError, suggestion
-from .model import DoseGy, Fraction, LengthUm, TimeH, _fault, _Part
+from ._fields import DoseGy, Fraction, LengthUm, Part, TimeH, fault
 from .reading import Parts, read_as
 
 __all__ = ["CellsCase", "load_cells"]
@@ -21,7 +21,7 @@ PLACES = ("surface", "cytoplasm", "nucleus", "cell", "medium")
 MAX_PIXELS = 50_000_000
 
 
-class CellSizes(_Part):
+class CellSizes(Part):
     """One cell: two concentric spheres."""
 
     radius_um: LengthUm = Field(
@@ -34,7 +34,7 @@ class CellSizes(_Part):
     @model_validator(mode="after")
     def _nucleus_fits(self) -> Self:
         if self.nucleus_radius_um >= self.radius_um:
-            raise _fault(
+            raise fault(
                 f"the nucleus ({self.nucleus_radius_um:g} um) must be smaller than the cell ({self.radius_um:g} um). "
                 "Were the two swapped, or is one a diameter?",
                 "nucleus_radius",
@@ -42,7 +42,7 @@ class CellSizes(_Part):
         return self
 
 
-class ClusterShape(_Part):
+class ClusterShape(Part):
     """Where the cells lie."""
 
     shape: Literal["spheroid", "monolayer", "table"] = Field(default="spheroid", description="of the whole")
@@ -66,22 +66,22 @@ class ClusterShape(_Part):
     def _goes_together(self) -> Self:
         if self.shape == "table":
             if self.positions is None:
-                raise _fault("shape table needs positions, the name of a CSV file with x, y, z in um.", "positions")
+                raise fault("shape table needs positions, the name of a CSV file with x, y, z in um.", "positions")
             for key, value in (("cells", self.cells), ("radius", self.radius_um), ("pitch", self.pitch_um)):
                 if value is not None:
-                    raise _fault("the table of positions says this already; leave it out.", key)
+                    raise fault("the table of positions says this already; leave it out.", key)
         elif self.positions is not None:
-            raise _fault("positions go with shape: table.", "positions")
+            raise fault("positions go with shape: table.", "positions")
         elif self.shape == "monolayer" and self.cells is None:
-            raise _fault("a monolayer needs cells, how many they are.", "cells")
+            raise fault("a monolayer needs cells, how many they are.", "cells")
         elif self.shape == "monolayer" and self.radius_um is not None:
-            raise _fault("a monolayer is given by its number of cells.", "radius")
+            raise fault("a monolayer is given by its number of cells.", "radius")
         elif self.shape == "spheroid" and (self.radius_um is None) == (self.cells is None):
-            raise _fault("give the radius of the spheroid or its number of cells, one of the two.", "radius")
+            raise fault("give the radius of the spheroid or its number of cells, one of the two.", "radius")
         if self.shape != "spheroid" and self.necrotic_radius_um is not None:
-            raise _fault("a necrotic core goes with shape: spheroid.", "necrotic_radius")
+            raise fault("a necrotic core goes with shape: spheroid.", "necrotic_radius")
         if self.volume_fraction is not None and self.packing != "random":
-            raise _fault("a volume fraction goes with packing: random; a lattice has its pitch.", "volume_fraction")
+            raise fault("a volume fraction goes with packing: random; a lattice has its pitch.", "volume_fraction")
         return self
 
 
@@ -89,7 +89,7 @@ def _places(value: object) -> object:
     return {value: "100 %"} if isinstance(value, str) else value
 
 
-class Source(_Part):
+class Source(Part):
     """The nuclide, where in the cell it decays, and how often."""
 
     nuclide: str = Field(description="e.g. Ac-225; its chain follows")
@@ -123,20 +123,20 @@ class Source(_Part):
         for name, shares in groups.items():
             for place in shares:
                 if place not in PLACES:
-                    raise _fault(
+                    raise fault(
                         f"no place {place!r} in a cell. {suggestion(place, PLACES)}Places: {', '.join(PLACES)}.",
                         *([name] if name else []),
                     )
             if sum(shares.values()) > 1 + 1e-9:
-                raise _fault(f"the shares by place sum to {100 * sum(shares.values()):g} %.", *([name] if name else []))
+                raise fault(f"the shares by place sum to {100 * sum(shares.values()):g} %.", *([name] if name else []))
         return value
 
     @model_validator(mode="after")
     def _one_amount(self) -> Self:
         if (self.decays_per_cell is None) == (self.mean_dose_Gy is None):
-            raise _fault("give decays_per_cell or mean_dose, one of the two.", "decays_per_cell")
+            raise fault("give decays_per_cell or mean_dose, one of the two.", "decays_per_cell")
         if self.mean_dose_Gy == 0:
-            raise _fault("a mean dose must be above zero.", "mean_dose")
+            raise fault("a mean dose must be above zero.", "mean_dose")
         return self
 
 
@@ -150,7 +150,7 @@ _NEEDS = {
 }
 
 
-class UptakeChoice(_Part):
+class UptakeChoice(Part):
     """How the decays are shared out over the living cells."""
 
     model: Literal["uniform", "lognormal", "labelled", "receptors", "table", "image"] = Field(
@@ -182,15 +182,15 @@ class UptakeChoice(_Part):
         for key in ("cv", "fraction", "receptors", "cells", "image", "pixel_um"):
             wanted, name = key in _NEEDS[self.model], key.removesuffix("_um")
             if wanted and getattr(self, key) is None:
-                raise _fault(f"uptake {self.model} needs it.", name)
+                raise fault(f"uptake {self.model} needs it.", name)
             if not wanted and getattr(self, key) is not None:
-                raise _fault(f"does not go with uptake {self.model}.", name)
+                raise fault(f"does not go with uptake {self.model}.", name)
         if self.fraction == 0:
-            raise _fault("a labelled fraction lies above 0 %.", "fraction")
+            raise fault("a labelled fraction lies above 0 %.", "fraction")
         return self
 
 
-class LowLet(_Part):
+class LowLet(Part):
     """Response to electrons and photons, where it differs."""
 
     alpha_per_Gy: float | None = Field(default=None, ge=0, le=100, description="1/Gy, e.g. 0.3")
@@ -203,7 +203,7 @@ class LowLet(_Part):
         return self
 
 
-class ModifierChoice(_Part):
+class ModifierChoice(Part):
     """A drug or a repair deficiency: factors on alpha and beta for one kind of radiation."""
 
     name: str = Field(
@@ -233,13 +233,13 @@ class ModifierChoice(_Part):
     def _one_way(self) -> Self:
         for key in ("alpha_factor", "beta_factor"):
             if self.dose_factor is not None and getattr(self, key) is not None:
-                raise _fault("give dose_factor or factors on alpha and beta, not both.", key)
+                raise fault("give dose_factor or factors on alpha and beta, not both.", key)
         if self.source is not None and self.dose_factor is self.alpha_factor is self.beta_factor is None:
-            raise _fault("a source goes with factors of your own; the catalogue's have theirs.", "source")
+            raise fault("a source goes with factors of your own; the catalogue's have theirs.", "source")
         return self
 
 
-class ResponseChoice(_Part):
+class ResponseChoice(Part):
     """Response of a nucleus to its specific energy: alpha and beta, z0, or a cell line; what modifies it."""
 
     alpha_per_Gy: float | None = Field(
@@ -276,15 +276,15 @@ class ResponseChoice(_Part):
     def _some(self) -> Self:
         _one_response(self, ("alpha_per_Gy", "z0_Gy", "line"))
         if self.line is None and "parameters" in self.model_fields_set:
-            raise _fault("goes with a cell line; give line, or leave it out.", "parameters")
+            raise fault("goes with a cell line; give line, or leave it out.", "parameters")
         if self.line is not None and self.parameters not in (have := catalog.cell_line(self.line).models):
-            raise _fault(f"{self.line} has no {self.parameters} set; it has {', '.join(have)}.", "parameters")
+            raise fault(f"{self.line} has no {self.parameters} set; it has {', '.join(have)}.", "parameters")
         if self.clonogenic_fraction == 0:
-            raise _fault("a clonogenic fraction lies above 0 %.", "clonogenic_fraction")
+            raise fault("a clonogenic fraction lies above 0 %.", "clonogenic_fraction")
         seen: set[tuple[str, str | None]] = set()
         for i, one in enumerate(self.modifiers):
             if (key := (one.name.casefold(), one.radiation)) in seen:
-                raise _fault(f"{one.name} stands here for the second time.", "modifiers", i)
+                raise fault(f"{one.name} stands here for the second time.", "modifiers", i)
             seen.add(key)
         return self
 
@@ -293,14 +293,14 @@ def _one_response(part: LowLet | ResponseChoice, keys: tuple[str, ...]) -> None:
     """Exactly one kind of response, and beta only beside alpha."""
     names = [key.removesuffix("_Gy") if key == "z0_Gy" else key for key in keys]
     if sum(getattr(part, key) is not None for key in keys) != 1:
-        raise _fault(f"give one of {', '.join(names)}.", names[0])
+        raise fault(f"give one of {', '.join(names)}.", names[0])
     if part.alpha_per_Gy is None and "beta_per_Gy2" in part.model_fields_set:
-        raise _fault("goes with alpha_per_Gy.", "beta_per_Gy2")
+        raise fault("goes with alpha_per_Gy.", "beta_per_Gy2")
     if part.z0_Gy == 0:
-        raise _fault("z0 must be above zero.", "z0")
+        raise fault("z0 must be above zero.", "z0")
 
 
-class Oxygen(_Part):
+class Oxygen(Part):
     """Oxygen in the spheroid: cells consume it, the centre has less (Grimes et al. 2014)."""
 
     rim_pressure: str = Field(default="53.2 mmHg", description="at the surface, with its unit: '53 mmHg' or '7 %'")
@@ -315,7 +315,7 @@ class Oxygen(_Part):
         return value
 
 
-class Bystander(_Part):
+class Bystander(Part):
     """A signal of hit cells that harms others; no such numbers of a tumour are known, so all are yours."""
 
     reach_um: LengthUm = Field(alias="reach", description="decay length of the signal, e.g. '100 um'")
@@ -326,14 +326,14 @@ class Bystander(_Part):
     acts_on: Literal["not_hit", "all"] = Field(default="not_hit", description="cells that no alpha hits, or all")
 
 
-class Comparison(_Part):
+class Comparison(Part):
     """Another emitter in the same cells."""
 
     nuclides: tuple[str, ...] = Field(min_length=1, max_length=10, description="e.g. [Lu-177]")
     at: Literal["mean_dose", "decays"] = Field(default="mean_dose", description="what is equal")
 
 
-class CellsOptions(_Part):
+class CellsOptions(Part):
     """How the case is computed."""
 
     seed: int = Field(default=1, ge=0, lt=2**63, strict=True, description="of the random uptake and packing")
@@ -342,7 +342,7 @@ class CellsOptions(_Part):
     )
 
 
-class CellsCase(_Part):
+class CellsCase(Part):
     """One cluster of cells, one nuclide, one question."""
 
     case: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="names the folder of the results")
@@ -364,22 +364,22 @@ class CellsCase(_Part):
         least = 2 * self.cells.radius_um
         if self.cluster.pitch_um is not None and self.cluster.pitch_um < least * (1 - 1e-9):
             text = f"cells of radius {self.cells.radius_um:g} um overlap at a pitch of {self.cluster.pitch_um:g} um; at least {least:g} um."
-            raise _fault(text, "cluster", "pitch")
+            raise fault(text, "cluster", "pitch")
         if self.uptake.model == "table" and self.cluster.shape != "table":
-            raise _fault(
+            raise fault(
                 "uptake from a table goes with cluster shape: table, in the fourth column of its file.",
                 "uptake",
                 "model",
             )
         if self.uptake.penetration_depth_um is not None and self.cluster.shape != "spheroid":
-            raise _fault("a penetration depth goes with cluster shape: spheroid.", "uptake", "penetration_depth")
+            raise fault("a penetration depth goes with cluster shape: spheroid.", "uptake", "penetration_depth")
         free = [self.source.place.get("medium", 0.0), *(d.get("medium", 0.0) for d in self.source.daughters.values())]
         if self.cluster.shape != "spheroid" and any(share > 0 for share in free):
-            raise _fault(
+            raise fault(
                 "decays in the medium go with cluster shape: spheroid.", "source", "place" if free[0] else "daughters"
             )
         if self.oxygen is not None and self.cluster.shape != "spheroid":
-            raise _fault("the oxygen field is that of a spheroid; leave it out for other shapes.", "oxygen")
+            raise fault("the oxygen field is that of a spheroid; leave it out for other shapes.", "oxygen")
         return self
 
     def sha256(self) -> str:

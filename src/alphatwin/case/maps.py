@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from ..errors import CaseError
-from .model import Fraction, TimeH, _fault, _Part
+from ._fields import Fraction, Part, TimeH, fault
 from .reading import Parts, read_as
 
 __all__ = ["MapsCase", "load_maps"]
@@ -38,14 +38,14 @@ FileName = Annotated[
 Moment = Annotated[TimeH, BeforeValidator(_zero_time)]
 
 
-class DensityMap(_Part):
+class DensityMap(Part):
     """Density of every voxel."""
 
     map: FileName = Field(description="a NIfTI file beside the case, e.g. density.nii.gz")
     unit: Literal["g/mL", "kg/m3"] = Field(default="g/mL", description="of its values")
 
 
-class CtMap(_Part):
+class CtMap(Part):
     """A CT in Hounsfield units, turned into densities and media by a published calibration."""
 
     map: FileName = Field(description="a NIfTI file beside the case, in HU, on the grid of the other maps")
@@ -58,14 +58,14 @@ class CtMap(_Part):
     )
 
 
-class ActivityImage(_Part):
+class ActivityImage(Part):
     """Activity of every voxel at one time."""
 
     map: FileName = Field(description="a NIfTI file, e.g. spect-24h.nii.gz")
     time_h: Moment = Field(alias="time", description="after administration, e.g. '24 h'")
 
 
-class NuclideSource(_Part):
+class NuclideSource(Part):
     """Decays of one nuclide in every voxel: given, or from activity at one or several times."""
 
     decays: FileName | None = Field(default=None, description="a NIfTI file with the number of decays in each voxel")
@@ -89,23 +89,23 @@ class NuclideSource(_Part):
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         if (self.decays is None) == (self.activity is None):
-            raise _fault("give decays, or activity with its unit, one of the two.", "decays")
+            raise fault("give decays, or activity with its unit, one of the two.", "decays")
         if self.activity is None:
             for key in ("unit", "before_first"):
                 if getattr(self, key) is not None:
-                    raise _fault("goes with activity; a map of decays has none.", key)
+                    raise fault("goes with activity; a map of decays has none.", key)
             return self
         if self.unit is None:
-            raise _fault(f"is missing: the unit of the activity, one of {', '.join(ACTIVITY_UNITS)}.", "unit")
+            raise fault(f"is missing: the unit of the activity, one of {', '.join(ACTIVITY_UNITS)}.", "unit")
         times = [image.time_h for image in self.activity]
         if any(b <= a for a, b in itertools.pairwise(times)):
-            raise _fault("the images stand in the order of their times, each time once.", "activity")
+            raise fault("the images stand in the order of their times, each time once.", "activity")
         if len(times) > 1 and self.before_first == "extrapolate":
-            raise _fault("extrapolate goes with one image; with several say rise or constant.", "before_first")
+            raise fault("extrapolate goes with one image; with several say rise or constant.", "before_first")
         return self
 
 
-class RegionMap(_Part):
+class RegionMap(Part):
     """Regions as labels: whole numbers in a map."""
 
     map: FileName = Field(description="a NIfTI file of whole numbers, 0 for no region")
@@ -116,17 +116,17 @@ class RegionMap(_Part):
     def _each_once(cls, value: dict[int, str]) -> dict[int, str]:
         for label, name in value.items():
             if label <= 0:
-                raise _fault(f"label {label}: labels are whole numbers above 0; 0 is no region.")
+                raise fault(f"label {label}: labels are whole numbers above 0; 0 is no region.")
             if not _NAME.fullmatch(name):
-                raise _fault(
+                raise fault(
                     f"{name!r} cannot name a region; letters, digits, space, dot, dash, underscore, at most 40."
                 )
         if len(set(value.values())) != len(value):
-            raise _fault("two labels have the same name.")
+            raise fault("two labels have the same name.")
         return value
 
 
-class DoseMethod(_Part):
+class DoseMethod(Part):
     """How decays become dose."""
 
     name: Literal["local", "convolution", "monte_carlo"] = Field(default="convolution", description="the method")
@@ -150,21 +150,21 @@ class DoseMethod(_Part):
         if self.name != "monte_carlo":
             for key in ("uncertainty", "region", "batch_histories"):
                 if getattr(self, key) is not None:
-                    raise _fault(f"goes with name: monte_carlo; {self.name} has no statistical uncertainty.", key)
+                    raise fault(f"goes with name: monte_carlo; {self.name} has no statistical uncertainty.", key)
             if self.denoise != "none":
-                raise _fault(f"goes with name: monte_carlo; {self.name} has no noise.", "denoise")
+                raise fault(f"goes with name: monte_carlo; {self.name} has no noise.", "denoise")
         if self.uncertainty is not None and not 0.0005 <= self.uncertainty <= 0.5:
-            raise _fault("lies between 0.05 % and 50 %.", "uncertainty")
+            raise fault("lies between 0.05 % and 50 %.", "uncertainty")
         return self
 
 
-class MapsOptions(_Part):
+class MapsOptions(Part):
     """How the case is computed."""
 
     seed: int = Field(default=1, ge=0, lt=2**32, strict=True, description="of the Monte Carlo and its kernels")
 
 
-class MapsCase(_Part):
+class MapsCase(Part):
     """Maps of decays in a body: one question, what dose each voxel and region gets."""
 
     case: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="names the folder of the results")
@@ -192,17 +192,17 @@ class MapsCase(_Part):
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
         if (self.density is None) == (self.ct is None):
-            raise _fault("give density or ct, one of the two.", "density" if self.ct is None else "ct")
+            raise fault("give density or ct, one of the two.", "density" if self.ct is None else "ct")
         if self.method.region is not None:
             from ..errors import suggestion
 
             known = list(self.regions.names.values()) if self.regions is not None else []
             if self.method.region not in known:
                 text = f"there is no region {self.method.region!r}. {suggestion(self.method.region, known)}"
-                raise _fault(f"{text}Regions: {', '.join(known) or 'none; give regions'}.", "method", "region")
+                raise fault(f"{text}Regions: {', '.join(known) or 'none; give regions'}.", "method", "region")
         for name, given in self.sources.items():
             if self.dose_rate_at and given.decays is not None and given.effective_half_life_h is None:
-                raise _fault(
+                raise fault(
                     "dose rates need the course of time; a map of decays has none. Give its effective_half_life, or activity.",
                     "sources", name, "effective_half_life",
                 )  # fmt: skip

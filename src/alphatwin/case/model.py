@@ -2,108 +2,52 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import itertools
 import json
 import math
 import re
-import reprlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from .. import catalog
 from ..errors import CaseError, suggestion
-from ..units import ALLOWED_UNITS, read_quantity
+from ..units import read_quantity
+from ._fields import (
+    ActivityMBq,
+    Density,
+    DoseGy,
+    DosePerActivity,
+    Fraction,
+    HeightCm,
+    LengthUm,
+    MassG,
+    MassKg,
+    Part,
+    SignedFraction,
+    TimeH,
+    fault,
+    short,
+)
+from .planned import FiltrationText, PbpkKinetics, check_planned, one_source, source_of
 
 MAX_POINTS = 1000
 MAX_HOURS = 10 * 8766.0
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
-def _fault(text: str, *place: str | int) -> PydanticCustomError:
-    """A fault deeper inside than the check that found it: the place is added to the location of the message."""
-    return PydanticCustomError("fault", "{reason}", {"reason": text, "place": place})
-
-
-def short(value: object) -> str:
-    """A value in at most some sixty characters; never written out in full, because aliases can make it endless."""
-    if isinstance(value, datetime.date):
-        return str(value)
-    short = reprlib.Repr()
-    short.maxstring = short.maxother = 60
-    short.maxlevel, short.maxdict, short.maxlist = 2, 3, 4
-    text = short.repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _text_with_unit(kind: str, to_unit: str, most: float, *, zero: bool = False, signed: bool = False) -> Any:
-    def read(value: object) -> float:
-        if kind == "percent or fraction" and isinstance(value, int | float) and math.isfinite(value):
-            raise ValueError(f"{value!r} has no unit; write it as a percentage, '{100 * value:g} %', if that is meant.")
-        number = read_quantity(value, to_unit, kind)
-        if (number < 0 and not signed) or (number == 0 and not zero):
-            raise ValueError(f"{value!r} must be {'zero or ' if zero else ''}above zero.")
-        if number > most:
-            limit = f"{most:g} {to_unit}" if to_unit != "1" else f"{100 * most:g} %"
-            raise ValueError(f"{value!r} is more than can be; at most {limit} is read here. Check the unit.")
-        return number
-
-    units = ALLOWED_UNITS[kind]
-    return Annotated[
-        float,
-        BeforeValidator(read),
-        WithJsonSchema(
-            {
-                "type": "string",
-                "description": f"{kind}, as text with a unit: {', '.join(units)}",
-                "examples": [f"1 {units[0]}"],
-                "unit": to_unit,
-            }
-        ),
-    ]
-
-
-if TYPE_CHECKING:
-    ActivityMBq = float
-    MassKg = float
-    MassG = float
-    TimeH = float
-    DoseGy = float
-    DosePerActivity = float
-    Density = float
-    Fraction = float
-    SignedFraction = float
-    LengthUm = float
-else:
-    ActivityMBq = _text_with_unit("activity", "MBq", 1e7)
-    MassKg = _text_with_unit("mass", "kg", 1e3)
-    MassG = _text_with_unit("mass", "g", 1e6)
-    TimeH = _text_with_unit("time", "h", 150 * 8766.0)
-    DoseGy = _text_with_unit("absorbed dose", "Gy", 1e5, zero=True)
-    DosePerActivity = _text_with_unit("absorbed dose per activity", "Gy/MBq", 1e4, zero=True)
-    Density = _text_with_unit("density", "g/mL", 25.0)
-    Fraction = _text_with_unit("percent or fraction", "1", 1.0, zero=True)
-    SignedFraction = _text_with_unit("percent or fraction", "1", 1.0, signed=True)
-    LengthUm = _text_with_unit("length", "um", 1e6)
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=False)
-
-
-class Prescription(_Part):
+class Prescription(Part):
     """An administered activity: fixed, or per kilogram of body mass."""
 
     basis: Literal["fixed", "per_kg"]
@@ -155,17 +99,24 @@ def _known_anatomy(name: str) -> str:
 AgentName = Annotated[str, Field(description="an id of `alphatwin list agent`, e.g. lu177-dotatate")]
 
 
-class Patient(_Part):
+class Patient(Part):
     """Who is treated. Masses that are not measured come from the reference anatomy."""
 
     anatomy: str = Field(default="adult-male", description="an id of `alphatwin list anatomy`")
     body_mass_kg: MassKg | None = Field(default=None, alias="body_mass")
+    height_cm: HeightCm | None = Field(default=None, alias="height")
+    egfr: FiltrationText | None = Field(default=None, description="e.g. '85 mL/min/1.73m2'")
+    organ_masses_g: dict[str, MassG] = Field(
+        default_factory=dict,
+        alias="organ_masses",
+        description="measured, for computed kinetics: e.g. {kidneys: 320 g, liver: 1.9 kg}",
+    )
     renal_risk_factors: bool = Field(default=False, description="diabetes, hypertension, earlier nephrotoxic therapy")
 
     _check_anatomy = field_validator("anatomy")(_known_anatomy)
 
 
-class Treatment(_Part):
+class Treatment(Part):
     """What is given: agent, activity per cycle, number of cycles."""
 
     agent: AgentName
@@ -179,7 +130,7 @@ class Treatment(_Part):
     @model_validator(mode="after")
     def _interval_for_more_than_one(self) -> Self:
         if self.cycles > 1 and self.interval_h is None:
-            raise _fault("cycles is above 1, so interval is needed, e.g. 'interval: 8 weeks'.", "interval")
+            raise fault("cycles is above 1, so interval is needed, e.g. 'interval: 8 weeks'.", "interval")
         return self
 
 
@@ -197,14 +148,14 @@ FIT_MODELS = (
 )
 
 
-class CurveTerm(_Part):
+class CurveTerm(Part):
     """One term of a published curve: fraction of administered activity, and its half-life; negative for uptake."""
 
     fraction: SignedFraction = Field(description="of the administered activity, e.g. '2.1 %'; negative for uptake")
     half_life_h: TimeH = Field(alias="half_life")
 
 
-class RegionData(_Part):
+class RegionData(Part):
     """Measured activity of one region, or a published curve of it, with its volume or mass."""
 
     activity_MBq: tuple[float, ...] | None = Field(
@@ -278,7 +229,7 @@ class RegionData(_Part):
     @model_validator(mode="after")
     def _points_or_curve(self) -> Self:
         if self.curve is not None and not 1 <= len(self.curve) <= 10:
-            raise _fault(f"has {len(self.curve)} terms; a curve has 1 to 10.", "curve")
+            raise fault(f"has {len(self.curve)} terms; a curve has 1 to 10.", "curve")
         if (self.activity_MBq is None) == (self.curve is None):
             raise ValueError("give activity_MBq (measured points) or curve (a published one); one of the two.")
         return self
@@ -325,9 +276,10 @@ def _increasing(times: tuple[float, ...]) -> tuple[float, ...]:
     return times
 
 
-class MeasuredKinetics(_Part):
+class MeasuredKinetics(Part):
     """Activity measured in this patient, not decay-corrected, at times after the injection."""
 
+    source: Literal["measured"] = "measured"
     agent: AgentName | None = Field(default=None, description="what was measured; default: the treatment's agent")
     administered_activity_MBq: ActivityMBq = Field(
         alias="administered_activity", description="given when these curves were measured, e.g. '7.4 GBq'"
@@ -362,7 +314,7 @@ class MeasuredKinetics(_Part):
     def _region_names(cls, value: dict[str, RegionData]) -> dict[str, RegionData]:
         for name in value:
             if not _NAME.fullmatch(name) or len(name) > 40:
-                raise _fault(
+                raise fault(
                     "names of regions are lower case with underscores, at most 40 letters, e.g. tumour_liver_1.", name
                 )
         if "kidneys" in value and ({"kidney_left", "kidney_right"} & set(value)):
@@ -372,7 +324,7 @@ class MeasuredKinetics(_Part):
     @model_validator(mode="after")
     def _relative_sd_above_zero(self) -> Self:
         if self.relative_sd == 0:
-            raise _fault(
+            raise fault(
                 "a measured activity is never exact; give its relative standard uncertainty, e.g. '10 %'.",
                 "relative_sd",
             )
@@ -385,15 +337,13 @@ class MeasuredKinetics(_Part):
                 continue
             times = region.times_h or self.times_h
             if not times:
-                raise _fault(
+                raise fault(
                     "is missing: the hours after the injection at which the activities were measured.", "times_h"
                 )
             for key in ("activity_MBq", "sd_MBq"):
                 values = getattr(region, key)
                 if values is not None and len(values) != len(times):
-                    raise _fault(
-                        f"{len(values)} values for {len(times)} times; they go in pairs.", "regions", name, key
-                    )
+                    raise fault(f"{len(values)} values for {len(times)} times; they go in pairs.", "regions", name, key)
             self._point_rules(name, region, times)
         return self
 
@@ -401,21 +351,21 @@ class MeasuredKinetics(_Part):
         model = region.model or self.model
         if model in ("hanscheid", "madsen") and len(times) > 1:
             text = f"model {model} takes one point, and {len(times)} were given. Give the one to be used, with its own times_h."
-            raise _fault(text, "regions", name)
+            raise fault(text, "regions", name)
         if model == "madsen" and region.population_half_life_h is None:
             text = "model madsen needs the key population_half_life, the effective half-life in the population, e.g. '50 h'."
-            raise _fault(text, "regions", name)
+            raise fault(text, "regions", name)
         given = self.administered_activity_MBq
         for i, value in enumerate(region.activity_MBq or ()):
             if 0 < value < 1e-12 * given:
                 text = f"point {i + 1} is {value:g} MBq, less than can be measured; write 0 if nothing was seen."
-                raise _fault(text, "regions", name, "activity_MBq")
+                raise fault(text, "regions", name, "activity_MBq")
             if value > 1.5 * given:
                 text = f"point {i + 1} is {value:g} MBq, more than was administered ({given:g} MBq). Check the units of both."
-                raise _fault(text, "regions", name, "activity_MBq")
+                raise fault(text, "regions", name, "activity_MBq")
 
 
-class DaughterOptions(_Part):
+class DaughterOptions(Part):
     """Where alpha daughters go. `free`: the catalogue's retained fractions, what is freed follows its own model."""
 
     model: Literal["free", "in_place"] = "free"
@@ -424,7 +374,7 @@ class DaughterOptions(_Part):
     )
 
 
-class PriorCourse(_Part):
+class PriorCourse(Part):
     """An earlier radionuclide course. Its dose comes from this patient's own curves, unless `dose` is given."""
 
     type: Literal["radionuclide"] = "radionuclide"
@@ -437,7 +387,7 @@ class PriorCourse(_Part):
     _check_agent = field_validator("agent")(_known_agent)
 
 
-class ExternalBeam(_Part):
+class ExternalBeam(Part):
     """Earlier external-beam radiotherapy: total absorbed dose per region, and the number of fractions."""
 
     type: Literal["external_beam"]
@@ -446,7 +396,7 @@ class ExternalBeam(_Part):
     ended_h: TimeH = Field(alias="ended")
 
 
-class LimitChoice(_Part):
+class LimitChoice(Part):
     """A limit of the user's own: an absorbed dose, a BED or an EQD2 for one tissue."""
 
     bed_Gy: DoseGy | None = Field(default=None, alias="bed")
@@ -460,7 +410,7 @@ class LimitChoice(_Part):
         return self
 
 
-class CellOptions(_Part):
+class CellOptions(Part):
     """The cell in which hits are counted, and what a photon dose does to it."""
 
     cell_radius_um: LengthUm = Field(default="5 um", validate_default=True, alias="cell_radius")
@@ -516,21 +466,21 @@ def _structures(value: object) -> object:
         fit = [name for name, of in known.items() if of == organ]
         if not fit:
             text = f"no structure of {short(region)} is in the catalogue. {suggestion(str(region), organs)}"
-            raise _fault(f"{text}There are some of {', '.join(organs)}.", str(region))
+            raise fault(f"{text}There are some of {', '.join(organs)}.", str(region))
         names = [given] if isinstance(given, str) else given
         if not isinstance(names, list | tuple) or not names or not all(isinstance(n, str) for n in names):
-            raise _fault(f"{short(given)} names no structure; give at least one of {', '.join(fit)}.", region)
+            raise fault(f"{short(given)} names no structure; give at least one of {', '.join(fit)}.", region)
         for name in names:
             if name not in fit:
                 text = f"no structure of {region} is called {short(name)}. {suggestion(name, fit)}"
-                raise _fault(f"{text}Known: {', '.join(fit)}.", region)
+                raise fault(f"{text}Known: {', '.join(fit)}.", region)
         if len(set(names)) != len(names):
-            raise _fault("each structure counts once; one is named twice.", region)
+            raise fault("each structure counts once; one is named twice.", region)
         made[region] = tuple(names)
     return made
 
 
-class FractionFiles(_Part):
+class FractionFiles(Part):
     """Absorbed fractions from files of the user's own in place of a stylised body."""
 
     saf: str = Field(
@@ -551,13 +501,13 @@ def _transport(value: object) -> object:
         raise ValueError(f"{short(value)} is not known. {allowed}")
     for key in value:
         if key != "saf":
-            raise _fault(f"{short(key)} is not known here. {allowed}", str(key))
+            raise fault(f"{short(key)} is not known here. {allowed}", str(key))
     if not isinstance(value.get("saf"), str) or not str(value["saf"]).strip():
-        raise _fault(f"{short(value.get('saf'))} names no folder. {allowed}", "saf")
+        raise fault(f"{short(value.get('saf'))} names no folder. {allowed}", "saf")
     return value
 
 
-class Options(_Part):
+class Options(Part):
     """How the case is computed."""
 
     samples: int = Field(default=1000, ge=1, le=100_000, strict=True)
@@ -583,14 +533,16 @@ class Options(_Part):
         return value
 
 
-class Case(_Part):
+class Case(Part):
     """One patient, one treatment, one question."""
 
     case: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="names the folder of the results")
     title: str = ""
     patient: Patient = Patient()
     treatment: Treatment
-    kinetics: MeasuredKinetics
+    kinetics: Annotated[
+        Annotated[MeasuredKinetics, Tag("measured")] | Annotated[PbpkKinetics, Tag("pbpk")], Discriminator(source_of)
+    ]
     daughters: DaughterOptions = DaughterOptions()
     prior_therapy: tuple[Annotated[PriorCourse | ExternalBeam, Field(discriminator="type")], ...] = ()
     limits: dict[str, LimitChoice] = Field(default_factory=dict)
@@ -609,6 +561,8 @@ class Case(_Part):
     @classmethod
     def _type_of_prior(cls, data: Any) -> Any:
         # a course without `type` is a radionuclide course: the tag is filled in so that errors name the real place
+        if isinstance(data, dict) and isinstance(data.get("kinetics"), dict):
+            one_source(data["kinetics"])
         if isinstance(data, dict) and isinstance(data.get("prior_therapy"), list | tuple):
             rows = [{"type": "radionuclide", **r} if isinstance(r, dict) else r for r in data["prior_therapy"]]
             return {**data, "prior_therapy": rows}
@@ -624,7 +578,16 @@ class Case(_Part):
         given, usual = self.patient.body_mass_kg, self._reference_mass_kg
         if given is not None and not usual / 10 < given < usual * 10:
             text = f"{given:g} kg does not go with the anatomy {self.patient.anatomy} ({usual:g} kg). Check the unit."
-            raise _fault(text, "patient", "body_mass")
+            raise fault(text, "patient", "body_mass")
+        return self
+
+    @model_validator(mode="after")
+    def _model_fits_the_agent(self) -> Self:
+        if isinstance(self.kinetics, PbpkKinetics):
+            check_planned(self, self.kinetics)
+        elif self.patient.organ_masses_g:
+            text = "are for computed kinetics; give the mass of a measured region as kinetics.regions.<name>.mass."
+            raise fault(text, "patient", "organ_masses")
         return self
 
     @model_validator(mode="after")
@@ -638,15 +601,15 @@ class Case(_Part):
             total += mass
             place = ("kinetics", "regions", name, "mass" if region.mass_g is not None else "volume_mL")
             if mass > body_g:
-                raise _fault(f"{name} weighs {mass / 1000:.3g} kg, more than the body ({body_g / 1000:g} kg).", *place)
+                raise fault(f"{name} weighs {mass / 1000:.3g} kg, more than the body ({body_g / 1000:g} kg).", *place)
             for i, volume in enumerate(region.volume_mL or ()):
                 if volume > 5 * min(region.volume_mL or ()):
-                    raise _fault(
+                    raise fault(
                         f"volume {i + 1} is {volume:g} mL, more than five times the smallest. Check the unit.", *place
                     )
         if total > body_g:
             text = f"the regions together weigh {total / 1000:.3g} kg, more than the body ({body_g / 1000:g} kg)."
-            raise _fault(text, "kinetics", "regions")
+            raise fault(text, "kinetics", "regions")
         return self
 
     @model_validator(mode="after")
@@ -661,7 +624,7 @@ class Case(_Part):
         named: list[tuple[str | int, ...]] = [("limits", name) for name in self.limits]
         if not isinstance(self.structures, str):
             if catalog.anatomy(self.patient.anatomy).species != "human":
-                raise _fault("the catalogue's structures are those of man; leave this out.", "structures")
+                raise fault("the catalogue's structures are those of man; leave this out.", "structures")
             named += [("structures", name) for name in self.structures]
         named += [
             ("prior_therapy", i, p.type, "dose", name) for i, p in enumerate(self.prior_therapy) for name in p.dose
@@ -669,13 +632,20 @@ class Case(_Part):
         for place in named:
             if place[-1] not in known:
                 text = f"there is no region of this name. {suggestion(str(place[-1]), known)}"
-                raise _fault(f"{text}Known: {', '.join(dict.fromkeys(known))}.", *place)
+                raise fault(f"{text}Known: {', '.join(dict.fromkeys(known))}.", *place)
         return self
 
     @property
     def measured_agent(self) -> str:
         """The agent whose kinetics were measured."""
-        return self.kinetics.agent or self.treatment.agent
+        return (self.kinetics.agent if isinstance(self.kinetics, MeasuredKinetics) else None) or self.treatment.agent
+
+    @property
+    def body_surface_m2(self) -> float:
+        """Of Mosteller, sqrt(height x mass / 3600) in cm and kg; without a height, that of a body built alike (mass^2/3)."""
+        if self.patient.height_cm is not None:
+            return math.sqrt(self.patient.height_cm * self.body_mass_kg / 3600.0)
+        return float(1.9 * (self.body_mass_kg / 71.0) ** (2.0 / 3.0))
 
     @property
     def body_mass_kg(self) -> float:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError, WithJsonSchema
 
 from .. import catalog
 from ..errors import AlphatwinError, CaseError, suggestion
+from ._fields import short as short_of
 from .model import (
     Case,
     CellOptions,
@@ -27,7 +28,7 @@ from .model import (
     RegionData,
     Treatment,
 )
-from .model import short as short_of
+from .planned import PbpkKinetics, PlannedLesion
 
 MAX_BYTES = 1_000_000
 MAX_VALUES = 200_000  # of the file after its aliases are written out: a few bytes of YAML can ask for billions
@@ -74,6 +75,11 @@ def read_as(path: str | pathlib.Path, model: type[BaseModel], parts: Parts) -> B
     return _validated(data, name, lambda location: _line(root, location), model, parts)
 
 
+def read_mapping(data: Mapping[str, Any], name: str, model: type[BaseModel], parts: Parts) -> BaseModel:
+    """Check a mapping as `read_as` checks a file; `name` stands where a file's name would."""
+    return _validated(data, name, lambda location: "", model, parts)
+
+
 def located(path: str | pathlib.Path, message: str) -> str:
     """A message of a later stage, with the file and the line in front when it begins with a place in the case.
 
@@ -92,6 +98,7 @@ def located(path: str | pathlib.Path, message: str) -> str:
 _PLACE = re.compile(
     r"(?:patient|treatment|kinetics|daughters|prior_therapy|limits|options"
     r"|density|ct|medium|sources|chain|regions|method|dose_rate_at"
+    r"|arms|endpoints|model|nuclide|published|study|tumour|strategies|constraints|search"
     r"|cells|cluster|source|uptake|response|oxygen|bystander|compare|designs|truths)(?:\.[\w-]+)*(?=:)"
 )
 
@@ -250,7 +257,7 @@ def _message(error: Any, name: str, line_of: Callable[[tuple[Any, ...]], str], p
     context = error.get("ctx", {})
     tagged = (*error["loc"], *context.get("place", ()))
     tagged = tuple(step for step in tagged if step != "[key]")
-    location = (*tagged[:2], *tagged[3:]) if tagged[:1] == ("prior_therapy",) and len(tagged) > 2 else tagged
+    location = _untagged(tagged)
     place = ".".join(map(_step, location))
     where = f"{name}{line_of(location)}, {place}" if location else name
     kind = error["type"]
@@ -259,6 +266,15 @@ def _message(error: Any, name: str, line_of: Callable[[tuple[Any, ...]], str], p
     if kind == "missing":
         return f"{where} is missing. {_describe(tagged, parts)}".rstrip()
     return f"{where}: {_reason(error, kind, context, tagged, parts)}"
+
+
+def _untagged(tagged: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The place in the file: without the kind that stands in the location of a part of which there are several."""
+    if tagged[:1] == ("prior_therapy",) and len(tagged) > 2:
+        return (*tagged[:2], *tagged[3:])
+    if tagged[:1] == ("kinetics",) and len(tagged) > 1 and tagged[1] in _SOURCES:
+        return (*tagged[:1], *tagged[2:])
+    return tagged
 
 
 def _reason(error: Any, kind: str, context: Mapping[str, Any], tagged: tuple[Any, ...], parts: Parts) -> str:
@@ -320,7 +336,7 @@ def _meant(location: tuple[Any, ...], parts: Parts) -> list[str]:
 
 def _unknown_key(tagged: tuple[Any, ...], parts: Parts) -> str:
     key, allowed = str(tagged[-1]), _fields_at(tagged[:-1], parts)
-    homes = [".".join(path) for path, model in parts.items() if path and key in _keys(model)]
+    homes = dict.fromkeys(".".join(_untagged(path)) for path, model in parts.items() if path and key in _keys(model))
     hint = suggestion(key, allowed)
     if homes and "Did you mean" not in hint:
         hint = f"It belongs under {' or '.join(h.replace('.*', '.<name>') for h in homes)}. "
@@ -328,14 +344,18 @@ def _unknown_key(tagged: tuple[Any, ...], parts: Parts) -> str:
 
 
 _TAGS: dict[str, type[BaseModel]] = {"radionuclide": PriorCourse, "external_beam": ExternalBeam}
+_SOURCES = ("measured", "pbpk")
 Parts = Mapping[tuple[str, ...], type[BaseModel]]
 _PARTS: Parts = {
     (): Case,
     ("patient",): Patient,
     ("treatment",): Treatment,
     ("kinetics",): MeasuredKinetics,
-    ("kinetics", "regions", "*"): RegionData,
-    ("kinetics", "regions", "*", "curve", "*"): CurveTerm,
+    ("kinetics", "measured"): MeasuredKinetics,
+    ("kinetics", "measured", "regions", "*"): RegionData,
+    ("kinetics", "measured", "regions", "*", "curve", "*"): CurveTerm,
+    ("kinetics", "pbpk"): PbpkKinetics,
+    ("kinetics", "pbpk", "lesions", "*"): PlannedLesion,
     ("daughters",): DaughterOptions,
     ("prior_therapy", "*"): PriorCourse,
     ("limits", "*"): LimitChoice,

@@ -55,5 +55,6 @@ class Protector(Entry):
     name: str
     mechanism: str
     values: dict[str, OutcomeParameter] = Field(default_factory=dict)
+    targets: dict[str, Quantity] = Field(default_factory=dict, description="published effects, not parameters")
     findings: tuple[Finding, ...] = Field(min_length=1)
     gaps: tuple[str, ...] = ()

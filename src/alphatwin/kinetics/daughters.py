@@ -76,6 +76,9 @@ class FreeDaughters:
         A nuclide with a shorter half-life always decays where it was born.
     notes, sources, unverified : tuple of str
         Sentences for the report; bibliography keys; names of the values that nobody has verified.
+    retained_of_free : mapping (parent, daughter, region) -> fraction
+        As `retained`, for daughters of free ions that a region took up, where that differs: the carrier decays at the
+        surface of cells and around them too, the free ion inside.
     """
 
     retained: Mapping[tuple[str, str, str], Samples]
@@ -87,6 +90,7 @@ class FreeDaughters:
     notes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
+    retained_of_free: Mapping[tuple[str, str, str], Samples] = field(default_factory=dict)
 
 
 @dataclass
@@ -269,7 +273,7 @@ class _Fates:
                     f"initial_MBq names {q}; the daughters of {chain.names[0]} are {', '.join(chain.names[1:])}."
                 )
         if self.free is not None:
-            for (p, q, region), value in self.free.retained.items():
+            for (p, q, region), value in (*self.free.retained.items(), *self.free.retained_of_free.items()):
                 self._fraction(value, f"retained fraction of {q} born of {p} in {region}")
 
     def local(self, q: int) -> bool:
@@ -279,12 +283,14 @@ class _Fates:
         half_life_s = math.log(2) / float(self.chain.constant_per_h[q]) * SECONDS_PER_HOUR
         return half_life_s < self.free.local_half_life_s
 
-    def retained(self, p: int, q: int, region: str) -> Array | float:
+    def retained(self, p: int, q: int, region: str, of_free: bool = False) -> Array | float:
         """Fraction of the daughters q of decays of p in this region that stay there."""
         if self.free is None or self.local(q):
             return 1.0
         names = self.chain.names[p], self.chain.names[q]
         value = self.free.retained.get((*names, region))
+        if of_free:
+            value = self.free.retained_of_free.get((*names, region), value)
         if value is None and region != PLASMA:
             value = self.free.retained.get((*names, "*"))
         if value is None:
@@ -398,7 +404,7 @@ def _nuclide_pools(chain: _Chain, q: int, states: list[_State], fates: _Fates) -
             if was_free and region == PLASMA:  # a daughter of a free ion in plasma is a free ion in plasma
                 plasma_feed.add(pool, branch * constant)
                 continue
-            stays = 1.0 if local else fates.retained(p, q, region)
+            stays = 1.0 if local else fates.retained(p, q, region, of_free=was_free)
             # what a free ion leaves in an organ is again a free ion of that organ
             feed = free_feed if was_free else kept_feed
             feed.setdefault(region, _Pool()).add(pool, stays * branch * constant)
@@ -444,8 +450,18 @@ def free_daughters_from_catalog(
     uptake_split: Mapping[str, Mapping[str, Samples]] | None = None,
     retained: Mapping[str, float] | None = None,
     local_half_life_s: float = 1.0,
+    decay_sites: Mapping[str, Mapping[str, Samples]] | None = None,
 ) -> FreeDaughters:
     """Sample the catalogue's retained fractions and free-ion models for one agent and its chain.
+
+    Without `decay_sites` a region stands for one site, that of the catalogue. With them, of K_p(s) decays of p at site s
+    (of the carrier: its share there) ``p_keep(p, q, s)`` keep their daughter::
+
+        retained(p, q, region) = sum_s K_p(s) p_keep(p, q, s) / sum_s K_p(s)
+        K_q(s) = sum_p branching_pq K_p(s) p_keep(p, q, s)
+
+    so what is left of the chain is ever more inside cells. The pools are linear: the number of decays everywhere
+    is that of the sites followed one by one; their times differ where sites change places with time.
 
     Parameters
     ----------
@@ -463,6 +479,9 @@ def free_daughters_from_catalog(
     retained : mapping daughter -> fraction, optional
         Replaces the catalogue's retained fraction at internalised sites (a case's own choice).
     local_half_life_s : float
+    decay_sites : mapping region -> {site: share}, optional
+        Where in a region the carrier decays, as `PBPK.decay_sites` has it; each a number or ``[sample]``. The fluid of
+        a tubule counts as interstitium.
 
     Returns
     -------
@@ -503,24 +522,73 @@ def free_daughters_from_catalog(
         return quantity.at_score(scores[name])
 
     sites = {region: _site(fates[0].region_sites, region) for region in (*fates[0].region_sites, *regions, "*")}
+    shares = _site_shares(decay_sites or {})
     table: dict[tuple[str, str, str], Samples] = {}
+    keeps: dict[tuple[int, int, str], Samples] = {}
     for q in long_lived:
         for p in np.flatnonzero(branching[q, :q] > 0):
             pair = names[p], names[q]
-            for site in dict.fromkeys(sites.values()):
+            for site in dict.fromkeys((*sites.values(), *(s for of in shares.values() for s in of))):
                 if site == "internalised" and names[q] in own:
                     value: Samples = own[names[q]]
                 else:
                     entry = _retained_entry(fates, pair, site)
                     value = np.clip(draw(f"retained {names[q]} {site}", entry), 0.0, 1.0)
+                keeps[int(p), q, site] = value
                 table.update({(*pair, region): value for region, its in sites.items() if its == site})
-    freed = _freed_elements(names, branching, long_lived, table)
+    resolved = {}
+    for region, share in shares.items():
+        resolved.update(_resolved(region, share, keeps, names, np.asarray(branching)))
+    freed = _freed_elements(names, branching, long_lived, {**table, **resolved})
     model = _with_elements(table, freed, regions, draw, uptake_split or {}, local_half_life_s, fates[0].id)
     return replace(
         model,
+        retained={**table, **resolved},
+        retained_of_free=table if resolved else {},
         sources=tuple(sorted({fates[0].site_source, *(quantity.source for _, quantity in used)})),
         unverified=tuple(dict.fromkeys(name for name, quantity in used if not quantity.verified)),
     )
+
+
+_AS_SITE = {"tubule": "interstitium"}  # what the fluid of a tubule counts as: nobody tells it apart
+
+
+def _site_shares(decay_sites: Mapping[str, Mapping[str, Samples]]) -> dict[str, dict[str, Array]]:
+    """Shares of each region by the catalogue's sites; a site where nothing decays is left out."""
+    made: dict[str, dict[str, Array]] = {}
+    for region, of in decay_sites.items():
+        for site, share in of.items():
+            value = np.asarray(share, dtype=float)
+            if not ((value >= 0) & (value <= 1 + 1e-9)).all():
+                raise DomainError(f"Decay site {site} in {region}: shares lie between 0 and 1.")
+            if value.any():
+                name = _AS_SITE.get(site, site)
+                mine = made.setdefault(region, {})
+                mine[name] = mine.get(name, np.zeros(())) + value
+    return made
+
+
+def _resolved(
+    region: str,
+    share: Mapping[str, Array],
+    keeps: Mapping[tuple[int, int, str], Samples],
+    names: Sequence[str],
+    branching: Array,
+) -> dict[tuple[str, str, str], Samples]:
+    """Retained fractions of one region from its sites, parent before daughter; see `free_daughters_from_catalog`."""
+    decays: list[dict[str, Array]] = [dict(share)]
+    made: dict[tuple[str, str, str], Samples] = {}
+    for q in range(1, len(names)):
+        mine = {site: np.zeros(()) for site in share}
+        for p in map(int, np.flatnonzero(branching[q, :q] > 0)):
+            kept = {site: a * np.asarray(keeps.get((p, q, site), 1.0)) for site, a in decays[p].items()}
+            if (p, q, next(iter(share))) in keeps:
+                all_of, stay = sum(decays[p].values(), np.zeros(())), sum(kept.values(), np.zeros(()))
+                whole = np.broadcast_to(all_of, stay.shape)
+                made[names[p], names[q], region] = np.divide(stay, whole, out=np.zeros(stay.shape), where=whole > 0)
+            mine = {site: mine[site] + branching[q, p] * a for site, a in kept.items()}
+        decays.append(mine)
+    return made
 
 
 def _retained_entry(fates: Sequence[DaughterFate], pair: tuple[str, str], site: str) -> Quantity:

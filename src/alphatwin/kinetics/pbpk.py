@@ -1,4 +1,4 @@
-"""Whole-body kinetics of somatostatin-receptor peptides: what the body does with them when there are no images.
+"""Whole-body kinetics of radiopharmaceuticals: what the body does with them when there are no images.
 
     dA_p/dt   = sum_o F_o (C_o,v - C_p) + infusion                        plasma, with lungs and red marrow
     dX_v/dt   = F_o (C_p - C_v) - PS (C_v - C_i)                          spleen and gut drain into the liver
@@ -10,7 +10,8 @@
 
 Amounts in nmol, volumes in L, time in minutes, C = amount / its own volume. Labelled and unlabelled peptide behave
 alike, so only their total T is solved and the labelled amount is exp(-lambda t) of it: A_r(t) = A_0 exp(-lambda t)
-T_r(t) / T_given. Daughters decay where their parent does. The structure follows the whole-body models of Kletting et
+T_r(t) / T_given. A transporter is a receptor that takes in at once (Michaelis-Menten with Km = (koff + k_int)/kon); an
+agent without a target moves by linear transfers alone. Species are scaled by `PBPK.scaled`. Daughters decay where their parent does. The structure follows the whole-body models of Kletting et
 al. (J Nucl Med 2016;57:503) with tissues of alike kinetics taken together; the parameters are in the catalogue, with
 what each rests on. See docs/pbpk.md.
 """
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -28,19 +29,23 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import catalog
-from ..catalog._pbpk import ModelParameter, model_parameters
+from ..catalog._pbpk import ModelParameter, ModelParameters, model_parameters, parameter_sets
 from ..draws import Draws
 from ..errors import DomainError, suggestion
 from ..physics import nuclide as nuclide_of
-from ..transport.spheres import RegionMass, self_s_values
-from ._pbpk_model import declare, regions_of
-from .compiler import Compiled, compiled
+from ._pbpk_curves import exponentials_of, grid_of
+from ._pbpk_model import declare, declare_linear, regions_of
+from ._pbpk_result import PBPKResult, born_per_decay, notes_of, parent_of, result_of, sites_of
+from .compiler import Compiled, Solution, compiled
 from .compiler.exchange import to_antimony, to_sbml
+from .linear import solve_linear, transfer_matrix
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["PBPK", "Lesion", "PBPKResult", "pbpk"]
+
+_born_per_decay = born_per_decay
 
 Array = npt.NDArray[np.float64]
 
@@ -48,8 +53,7 @@ _AVOGADRO_PER_NMOL = 6.02214076e14
 _HALF_LIVES = 20.0  # of the parent: what is left then is below 1e-6
 _SHARES = ("haematocrit", "phi", "f_excreted", "f_return", "amino_acid_emax")
 _ANY_SIGN = ("amino_acid_start_min",)
-_MEDIA = {"kidneys": "kidney", "liver": "liver", "spleen": "spleen", "red_marrow": "red-marrow"}
-_SETS = {"A": "sstr2-a", "B": "sstr2-b"}
+_PHYSIOLOGY_OF_LINEAR = ("body_mass_kg", "volume_kidneys_L", "volume_liver_L")
 _LESION_PARAMETERS = {
     "volume_mL": "volume_{}_mL",
     "r0_nM": "r0_{}_nM",
@@ -92,60 +96,6 @@ class Lesion:
 
 
 @dataclass(frozen=True, eq=False)
-class PBPKResult:
-    """What became of the peptide.
-
-    Attributes
-    ----------
-    activity : DataArray[sample, region, nuclide, time]
-        MBq. Regions: kidneys, liver, spleen, red_marrow, remainder and the lesions by name.
-    time_integrated_activity : DataArray[sample, region, nuclide]
-        MBq h, to the end of all decay.
-    absorbed_dose_Gy_per_GBq : DataArray[sample, region]
-        Self dose of regions as spheres, all radiations added without weight; the remainder has none.
-    excreted_fraction : DataArray[sample, time]
-        Share of the given peptide that has left the body (decay not counted).
-    peptide : DataArray[sample, region, time]
-        Total peptide, nmol.
-    megalin_share : DataArray[sample]
-        Share of the kidneys' decays in what megalin took up.
-    notes : tuple of str
-    sources : tuple of str
-    """
-
-    activity: xr.DataArray
-    time_integrated_activity: xr.DataArray
-    absorbed_dose_Gy_per_GBq: xr.DataArray
-    excreted_fraction: xr.DataArray
-    peptide: xr.DataArray
-    megalin_share: xr.DataArray
-    notes: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-
-    def effective_half_life_h(self, region: str, between_h: tuple[float, float] = (24.0, 168.0)) -> Array:
-        """Effective half-life [sample] of the parent in a region, from its activity at two times within the curve.
-
-        Raises
-        ------
-        DomainError
-            An unknown region, or times outside the curve.
-        """
-        regions = [str(r) for r in self.activity["region"].values]
-        if region not in regions:
-            raise DomainError(f"No region {region!r}. {suggestion(region, regions)}Known: {', '.join(regions)}.")
-        t = self.activity["time"].values
-        a, b = between_h
-        if not max(t[0], 0.0) <= a < b <= t[-1] or a == 0:
-            raise DomainError(
-                f"The curve runs from {t[0]:g} to {t[-1]:g} h; between_h = {between_h} does not lie in it."
-            )
-        use = (t > 0) & (t >= t[t <= a][-1]) & (t <= t[t >= b][0])
-        curve = np.log(self.activity.sel(region=region).values[:, 0, use])
-        ends = [np.array([np.interp(x, t[use], row) for row in curve]) for x in (a, b)]
-        return np.asarray(np.log(2) * (b - a) / (ends[0] - ends[1]))
-
-
-@dataclass(frozen=True, eq=False)
 class PBPK:
     """A whole-body model of one agent in one species, with its lesions.
 
@@ -158,6 +108,8 @@ class PBPK:
         (``r0_<lesion>_nM``).
     compiled : Compiled
         The declared model (``compiled.model``) and its tables.
+    entry : ModelParameters
+        The agent's set in the catalogue.
     """
 
     agent: str
@@ -167,6 +119,38 @@ class PBPK:
     lesions: Mapping[str, Lesion]
     parameters: Mapping[str, ModelParameter]
     compiled: Compiled = field(repr=False)
+    entry: ModelParameters = field(repr=False)
+
+    @property
+    def groups(self) -> Mapping[str, tuple[str, ...]]:
+        """The model's states of each of its spaces."""
+        if self.entry.transfers:
+            return self.entry.regions
+        megalin, held = (name in self.parameters for name in ("cl_megalin_L_per_min", "k_hold_rest_per_min"))
+        return regions_of(tuple(self.lesions), self.entry.organs, megalin, held)
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Names of the regions of a result."""
+        if self.entry.transfers:
+            return tuple(self.entry.regions)
+        organs = [r for r in self.groups if r not in ("plasma", "rest", *self.lesions)]
+        return (*organs, "red_marrow", "remainder", *self.lesions)
+
+    @property
+    def dosed(self) -> tuple[str, ...]:
+        """Regions whose mass the model knows, and that so have a dose."""
+        return tuple(r for r in self.regions if f"volume_{r}_L" in self.parameters or r in self.lesions)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of a result must know."""
+        return notes_of(self, nuclide_of(self.nuclide).chain)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Bibliography keys of the parameters."""
+        return tuple(sorted({q.source for q in self.parameters.values()}))
 
     def prior(self, n: int, seed: int = 1) -> dict[str, Array]:
         """Draws [n] of every parameter that has a prior, each independent of the others.
@@ -185,12 +169,62 @@ class PBPK:
         """
         if n < 1:
             raise DomainError(f"n is {n}; at least one sample is needed.")
-        draws = Draws(n, seed)
-        found = {name: q.at_score(draws.normal(f"pbpk {name}")) for name, q in self.parameters.items() if q.uncertain}
-        for name in found:
-            if name in _SHARES:
-                found[name] = np.clip(found[name], 0.0, 1.0)
+        return self.at_scores(Draws(n, seed).normal)
+
+    def at_scores(self, normal: Callable[[str], Array], without: Collection[str] = ()) -> dict[str, Array]:
+        """Every parameter that has a prior, at standard-normal scores: zero gives its median; kept in its range.
+
+        Parameters
+        ----------
+        normal : callable
+            ``name -> scores[sample]``, asked for ``"pbpk <parameter>"``; that of `Draws`, for example.
+        without : collection of str
+            Parameters that are known otherwise and not drawn.
+
+        Returns
+        -------
+        dict of str to Array[sample]
+        """
+        found = {}
+        for name, q in self.parameters.items():
+            if q.uncertain and name not in without:
+                drawn = q.at_score(np.asarray(normal(f"pbpk {name}"), dtype=float))
+                found[name] = np.clip(drawn, q.low, q.high) if q.low is not None or q.high is not None else drawn
+                if name in _SHARES:
+                    found[name] = np.clip(found[name], 0.0, 1.0)
         return found
+
+    def scaled(self, body_mass_kg: npt.ArrayLike) -> dict[str, Array]:
+        """Overrides that make the reference body of the species lighter or heavier.
+
+        Volumes go with mass; flows, filtration and megalin clearance with mass^0.75; permeability-surface products per
+        volume, therefore, with mass^-0.25 (Brown et al., Toxicol Ind Health 1997;13:407, for the flows). Rates of binding,
+        internalisation and release are of cells and stay, as receptors per volume do.
+
+        Parameters
+        ----------
+        body_mass_kg : float or array[sample]
+
+        Returns
+        -------
+        dict of str to Array[sample]
+
+        Examples
+        --------
+        >>> mouse = pbpk("lu177-dotatate", "mouse")
+        >>> light = mouse.simulate(activity_MBq=1.0, peptide_nmol=0.3, **mouse.scaled(0.020))
+        """
+        mass = np.atleast_1d(np.asarray(body_mass_kg, dtype=float))
+        if not (np.isfinite(mass) & (mass > 0)).all():
+            raise DomainError("body_mass_kg must be above zero.")
+        ratio = mass / self.parameters["body_mass_kg"].value
+        made = {"body_mass_kg": mass}
+        powers = {"bsa_m2": 2 / 3, "plasma_per_bsa_L": 1 / 3, "output_per_plasma_per_min": -0.25, "gfr_L_per_min": 0.75}
+        powers |= {"cl_megalin_L_per_min": 0.75, "ps_slow_per_min": -0.25}
+        organs = [name for name in self.parameters if name.startswith("volume_") and name.endswith("_L")]
+        powers |= dict.fromkeys(organs, 1.0)
+        powers |= {f"ps_{organ}_per_min": -0.25 for organ in self.entry.organs}
+        return made | {k: self.parameters[k].value * ratio**v for k, v in powers.items() if k in self.parameters}
 
     def simulate(
         self,
@@ -215,9 +249,18 @@ class PBPK:
         times_h : array[time], optional
             Output times; by default 60, closer together at the start.
         rtol : float
-            Relative tolerance of the solver.
+            Relative tolerance of the solver. An agent of linear transfers alone (radium) is solved exactly.
         **overrides : float or array[sample]
             Any of `parameters`.
+
+        Notes
+        -----
+        N patients are one call: hand every parameter in which they differ an array of N, the others a number or
+        nothing. ``gfr_L_per_min`` is the coupling to a course of the kidneys (eGFR in mL/min over 1000, times body surface
+        over 1.73 m^2 where it is indexed), ``volume_<lesion>_mL`` and ``r0_<lesion>_nM`` that to a course of the tumour:
+        what both are at the next cycle goes in, the dose per activity of that cycle comes out. The bits of a sample do
+        not depend on the batch. For doses alone, ``times_h=[0.0]`` keeps curves out of memory; more than some 1e5
+        samples at a time are better given in parts.
 
         Returns
         -------
@@ -232,23 +275,136 @@ class PBPK:
             into the body, flows that do not close, or a lesion heavier than the patient.
         """
         times = _times(duration_h, times_h)
+        between = _grid(times) if len(nuclide_of(self.nuclide).chain) > 1 else np.zeros(0)
+        grid = np.unique(np.concatenate([[0.0], between, times]))
+        solution, values, activity = self._solved(grid, peptide_nmol, activity_MBq, overrides, rtol)
+        return result_of(self, solution, values, activity, times, grid)
+
+    def exponentials(
+        self,
+        peptide_nmol: npt.ArrayLike | None = None,
+        activity_MBq: npt.ArrayLike = 1.0,
+        *,
+        rtol: float = 1e-5,
+        **overrides: npt.ArrayLike,
+    ) -> dict[str, tuple[Array, Array]]:
+        """The parent's activity in every region as a sum of exponentials, as `chain_kinetics` takes it.
+
+        Parameters
+        ----------
+        peptide_nmol, activity_MBq, rtol, **overrides
+            As in `simulate`.
+
+        Returns
+        -------
+        dict of region to (amplitude_MBq[sample, term], rate_per_h[sample, term])
+            24 terms with rates from the decay constant upwards, the same in all regions. The time-integrated activity
+            is the model's own; the curve follows the model's with the end of the infusion rounded.
+
+        Raises
+        ------
+        CaseError, DomainError
+            As `simulate`.
+
+        Examples
+        --------
+        >>> from alphatwin.kinetics import InPlace, chain_kinetics, integrate
+        >>> model = pbpk("ac225-dotatate")
+        >>> curves = model.exponentials(peptide_nmol=100, activity_MBq=8.0)
+        >>> decays = integrate(chain_kinetics(curves, model.nuclide, InPlace())).decays
+        >>> decays.dims
+        ('sample', 'region', 'nuclide')
+        """
+        parent = nuclide_of(self.nuclide)
+        grid = grid_of(_HALF_LIVES * parent.half_life_h)
+        solution, values, activity = self._solved(grid, peptide_nmol, activity_MBq, overrides, rtol)
+        regions, curve, tia = parent_of(self, solution, values, activity, grid)
+        amplitude, rate = exponentials_of(grid, curve, tia, parent.decay_constant_per_h)
+        rates = np.tile(rate, (len(activity), 1))
+        return {name: (amplitude[:, i], rates) for i, name in enumerate(regions)}
+
+    def decay_sites(
+        self,
+        peptide_nmol: npt.ArrayLike | None = None,
+        activity_MBq: npt.ArrayLike = 1.0,
+        *,
+        rtol: float = 1e-5,
+        **overrides: npt.ArrayLike,
+    ) -> xr.DataArray:
+        """Where in each region the parent decays: the model's own integrals over all time.
+
+        Parameters
+        ----------
+        peptide_nmol, activity_MBq, rtol, **overrides
+            As in `simulate`.
+
+        Returns
+        -------
+        DataArray[sample, region, site]
+            Shares that sum to one in each region (to zero where nothing decays). Sites: ``plasma``, ``interstitium``,
+            ``surface`` (bound to a receptor), ``internalised`` (megalin's uptake too) and ``tubule`` (its fluid).
+
+        Raises
+        ------
+        CaseError, DomainError
+            As `simulate`; an agent that moves by linear transfers alone has no sites.
+
+        Examples
+        --------
+        >>> sites = pbpk("ac225-dotatate").decay_sites(peptide_nmol=100)
+        >>> bool(sites.sel(region="kidneys", site="internalised").item() > 0.9)
+        True
+        """
+        if self.entry.transfers:
+            raise DomainError(f"The model of {self.agent} knows compartments alone, no sites inside an organ.")
+        grid = np.array([0.0])
+        solution, values, _ = self._solved(grid, peptide_nmol, activity_MBq, overrides, rtol, sites=True)
+        return sites_of(self, solution, values)
+
+    def _solved(
+        self,
+        grid_h: Array,
+        peptide_nmol: npt.ArrayLike | None,
+        activity_MBq: npt.ArrayLike,
+        overrides: Mapping[str, npt.ArrayLike],
+        rtol: float,
+        sites: bool = False,
+    ) -> tuple[Solution, Mapping[str, Any], Array]:
+        """States at these times and at the end of all decay; the model's values; the activity of each sample."""
         if peptide_nmol is not None:
             overrides = {**overrides, "peptide_nmol": peptide_nmol}
         given = self._checked(overrides)
-        given["lambda_per_min"] = nuclide_of(self.nuclide).decay_constant_per_h / 60.0
+        parent = nuclide_of(self.nuclide)
+        given["lambda_per_min"] = parent.decay_constant_per_h / 60.0
         activity = np.atleast_1d(np.asarray(activity_MBq, dtype=float))
         values = self.compiled.model.check_values(given)
         n = max(len(activity), *(np.size(v) for v in values.values()), 1)
         if activity.ndim != 1 or len(activity) not in (1, n) or not (np.isfinite(activity) & (activity > 0)).all():
             raise DomainError("activity_MBq must be above zero: one number, or one per sample.")
         self._check_label(activity, values)
-        start = float(min(0.0, np.min(values["amino_acid_start_min"])))
+        start = float(min(0.0, np.min(values.get("amino_acid_start_min", 0.0))))
         given["start_min"] = start
-        horizon = max(duration_h, _HALF_LIVES * nuclide_of(self.nuclide).half_life_h) * 60.0
-        between = _grid(times) if len(nuclide_of(self.nuclide).chain) > 1 else np.zeros(0)
-        grid = np.unique(np.concatenate([[0.0], between, times]))
-        solution = self.compiled.solve(np.append(grid * 60.0, horizon), given, start_min=start, rtol=rtol, samples=n)
-        return _result(self, solution, values, np.broadcast_to(activity, (n,)), times, grid)
+        horizon = max(grid_h[-1], _HALF_LIVES * parent.half_life_h) * 60.0
+        times = np.append(grid_h * 60.0, horizon)
+        if self.entry.transfers:
+            return self._linear(times, values, n), values, np.broadcast_to(activity, (n,))
+        model = _compiled(self.entry.id, tuple(self.lesions.items()), True) if sites else self.compiled
+        solution = model.solve(times, given, start_min=start, rtol=rtol, samples=n)
+        return solution, values, np.broadcast_to(activity, (n,))
+
+    def _linear(self, times_min: Array, values: Mapping[str, Any], n: int) -> Solution:
+        """An agent of linear transfers alone, solved exactly: no tolerance, no steps."""
+        states = self.compiled.model.state_names
+        names = [s.name for s in self.compiled.model.states if s.kind == "amount"]
+        rates = {(t.source, t.target): np.asarray(values[t.rate]) / 1440.0 for t in self.entry.transfers}
+        given, c = np.array([float(name == "plasma") for name in names]), float(values["lambda_per_min"])
+        matrix = transfer_matrix(names, rates, n)
+        amounts, sums = solve_linear(matrix, times_min, given, duration_min=values["infusion_min"], decay_per_min=c)
+        made = {name: amounts[..., i] for i, name in enumerate(names)}
+        made["label"] = np.broadcast_to(np.exp(-c * times_min), (n, len(times_min)))
+        for region, members in self.groups.items():
+            made[f"int_{region}"] = np.sum([sums[..., names.index(m)] for m in members], axis=0)
+        return Solution(states, times_min, np.stack([made[s] for s in states], axis=-1), np.zeros(n, dtype=np.int64))
 
     def to_sbml(self, **overrides: float) -> str:
         """The model as SBML Level 3 core, for one patient.
@@ -279,7 +435,10 @@ class PBPK:
         if many:
             raise DomainError(f"{many[0]} has several values; a written model holds one patient.")
         given = {name: float(np.asarray(v)) for name, v in self._checked(overrides).items()}
-        start = min(0.0, given.get("amino_acid_start_min", self.parameters["amino_acid_start_min"].value))
+        if "amino_acid_start_min" in self.parameters:
+            start = min(0.0, given.get("amino_acid_start_min", self.parameters["amino_acid_start_min"].value))
+        else:
+            start = 0.0
         lam = nuclide_of(self.nuclide).decay_constant_per_h / 60.0
         return {**given, "lambda_per_min": lam, "start_min": start}, start
 
@@ -297,17 +456,25 @@ class PBPK:
                 )
             if name in _SHARES and (v > 1).any():
                 raise DomainError(f"{name} is {float(v.max()):g}; a share lies between 0 and 1.")
+        if "gfr_L_per_min" not in self.parameters:
+            return dict(overrides)
         gfr = np.asarray(overrides.get("gfr_L_per_min", self.parameters["gfr_L_per_min"].value), dtype=float)
         if (gfr <= 0).any():
             raise DomainError(
-                "gfr_L_per_min is 0: this peptide leaves the body by filtration alone, so nothing would leave plasma. "
+                f"gfr_L_per_min is 0: {self.agent} leaves the body by filtration alone, so nothing would leave plasma. "
                 "Give the glomerular filtration rate of the patient, above 0 (0.005 L/min for an anuric patient on the edge of dialysis)."
             )
         return dict(overrides)
 
-    def _check_label(self, activity: Array, values: Mapping[str, Any]) -> None:
+    def labelled_nmol(self, activity_MBq: npt.ArrayLike) -> Array:
+        """Amount of the labelled molecule that carries this activity, without any unlabelled one."""
         per_s = nuclide_of(self.nuclide).decay_constant_per_h / 3600.0
-        labelled = activity * 1e6 / per_s / _AVOGADRO_PER_NMOL
+        return np.asarray(activity_MBq, dtype=float) * 1e6 / per_s / _AVOGADRO_PER_NMOL
+
+    def _check_label(self, activity: Array, values: Mapping[str, Any]) -> None:
+        if "peptide_nmol" not in values:
+            return
+        labelled = self.labelled_nmol(activity)
         peptide = np.asarray(values["peptide_nmol"], dtype=float)
         if (peptide <= 0).any() or (labelled > peptide * (1 + 1e-9)).any():
             raise DomainError(
@@ -352,9 +519,12 @@ def _grid(times: Array) -> Array:
     return np.geomspace(min(1e-3, last / 1e4), last, 240) if last > 0 else np.zeros(1)
 
 
-def _parameters(chosen: str, lesions: Mapping[str, Lesion]) -> dict[str, ModelParameter]:
+def _parameters(entry: ModelParameters, lesions: Mapping[str, Lesion]) -> dict[str, ModelParameter]:
     """Physiology, agent, and one set of lesion parameters for each lesion."""
-    base = {**model_parameters("human").values, **model_parameters(chosen).values}
+    body = model_parameters(entry.species).values
+    if entry.transfers:
+        return {**{name: body[name] for name in _PHYSIOLOGY_OF_LINEAR}, **entry.values}
+    base = {**body, **entry.values}
     generic = {
         "r0_nM": base.pop("r0_lesion_nM"),
         "k_rel_per_min": base.pop("k_rel_lesion_per_min"),
@@ -383,20 +553,24 @@ def pbpk(
     agent: str,
     species: str = "human",
     *,
-    parameters: str = "B",
+    parameters: str | None = None,
     lesions: Mapping[str, Lesion | float] | None = None,
 ) -> PBPK:
-    """A whole-body model of a somatostatin-receptor peptide.
+    """A whole-body model of an agent in a species.
 
     Parameters
     ----------
     agent : str
-        Catalogue id of an agent that binds SSTR2, e.g. ``"lu177-dotatate"``.
-    species : {"human"}
-    parameters : {"A", "B"}
-        Set A holds the internalisation rate at 0.001 per minute, set B fits it; both are calibrated here.
+        Catalogue id: an agent that binds SSTR2 or PSMA or is taken up by the noradrenaline transporter, or radium
+        chloride, e.g. ``"lu177-dotatate"``.
+    species : {"human", "mouse", "rat"}
+        Animals have somatostatin-receptor peptides alone.
+    parameters : str, optional
+        A parameter set. Of SSTR2 in man, A holds the internalisation rate at 0.001 per minute and B, the default, fits
+        it; both are calibrated here. Others have one set, A.
     lesions : mapping of str to Lesion or float, optional
-        By name; a number is the volume in mL. By default one, ``tumour``, of 400 mL; ``{}`` for none.
+        By name; a number is the volume in mL. By default one, ``tumour``, of 400 mL (0.2 mL in a mouse, 1 mL in a rat);
+        ``{}`` for none. Radium has none.
 
     Returns
     -------
@@ -407,7 +581,7 @@ def pbpk(
     CatalogError
         An unknown agent.
     DomainError
-        An agent of another target, a species or a set that does not exist, a name of a lesion that is no plain word.
+        An agent, species or set without a model, a name of a lesion that is no plain word.
 
     Notes
     -----
@@ -421,44 +595,54 @@ def pbpk(
     >>> bool(0.3 < float(result.absorbed_dose_Gy_per_GBq.sel(region="kidneys").item()) < 0.8)
     True
     """
-    entry = catalog.agent(agent)
-    if entry.target != "SSTR2":
-        raise DomainError(f"The whole-body model is for peptides that bind SSTR2; {entry.id} binds {entry.target}.")
-    if species != "human":
-        raise DomainError(f"No whole-body model of species {species!r}; there is human.")
-    if parameters not in _SETS:
-        raise DomainError(f"No parameter set {parameters!r}; there is A (slow internalisation) and B (fitted).")
-    given = {"tumour": 400.0} if lesions is None else lesions
+    known = catalog.agent(agent)
+    chosen, entry = _entry(known.id, known.target, species, parameters)
+    usual = {"tumour": _USUAL_ML[species]} if not entry.transfers else {}
+    given = usual if lesions is None else lesions
     made = {str(name): v if isinstance(v, Lesion) else _lesion(str(name), v) for name, v in given.items()}
-    taken = {
-        *_MEDIA,
-        "remainder",
-        "plasma",
-        "rest",
-        "excreted",
-        "megalin",
-        "label",
-        "lesion",
-        "gut",
-        "artery",
-        "marrow",
-        "p",
-    }
+    if made and entry.transfers:
+        raise DomainError(
+            f"The model of {known.id} has no lesions: its transfers are those of a body without metastases."
+        )
+    taken = {*regions_of((), entry.organs), "red_marrow", "remainder", "excreted", "megalin", "label"}
+    taken |= {"lesion", "gut", "artery", "marrow", "p"}
     for name in made:
         if not name.isidentifier() or name in taken:
             raise DomainError(
                 f"A lesion cannot be called {name!r}: use a plain word of letters, digits and _ that is no organ of the model."
             )
-    values = _parameters(_SETS[parameters], made)
     return PBPK(
-        entry.id,
-        entry.nuclide,
+        known.id,
+        known.nuclide,
         species,
-        parameters,
+        chosen,
         MappingProxyType(made),
-        MappingProxyType(values),
-        _compiled(parameters, tuple(made.items())),
+        MappingProxyType(_parameters(entry, made)),
+        _compiled(entry.id, tuple(made.items())),
+        entry,
     )
+
+
+_USUAL_ML = {"human": 400.0, "mouse": 0.2, "rat": 1.0}
+
+
+def _entry(agent: str, target: str, species: str, parameters: str | None) -> tuple[str, ModelParameters]:
+    """The parameter set of an agent in a species, by its variant; the last one where none is named."""
+    if species not in _USUAL_ML:
+        hint = suggestion(species, _USUAL_ML)
+        raise DomainError(f"No whole-body model of species {species!r}. {hint}There is {', '.join(_USUAL_ML)}.")
+    sets = parameter_sets(target, species)
+    if not sets:
+        where = [name for name in _USUAL_ML if parameter_sets(target, name)]
+        others = dict.fromkeys(a.target for a in catalog.entries("agent").values() if parameter_sets(a.target, species))
+        told = f"there is one for {', '.join(where)}" if where else f"{agent} binds {target}"
+        raise DomainError(
+            f"No whole-body model of {agent} in the {species}: {told}. In the {species} there are models of agents for {', '.join(others)}."
+        )
+    chosen = list(sets)[-1] if parameters is None else parameters
+    if chosen not in sets:
+        raise DomainError(f"No parameter set {parameters!r} of {agent}; there is {', '.join(sets)}.")
+    return chosen, model_parameters(sets[chosen])
 
 
 def _lesion(name: str, volume_mL: float) -> Lesion:
@@ -471,154 +655,9 @@ def _lesion(name: str, volume_mL: float) -> Lesion:
 
 
 @functools.lru_cache(maxsize=32)
-def _compiled(parameters: str, lesions: tuple[tuple[str, Lesion], ...]) -> Compiled:
-    return compiled(declare(_parameters(_SETS[parameters], dict(lesions)), [name for name, _ in lesions]))
-
-
-# --- the result ------------------------------------------------------------------------------------------------------
-
-
-def _by_region(model: PBPK, values: Mapping[str, Any], of: Any) -> dict[str, Array]:
-    """Amounts (or integrals) of the reported regions from those of the model's; `of` gives one by its name."""
-    share = np.asarray(values["V_marrow"] / values["V_plasma"], dtype=float)
-    plasma = of("plasma")
-    share = share.reshape(-1, *(1,) * (plasma.ndim - 1)) if share.ndim else share
-    named = {r: of(r) for r in ("kidneys", "liver", "spleen")}
-    named |= {"red_marrow": plasma * share, "remainder": plasma * (1 - share) + of("rest")}
-    return named | {name: of(name) for name in model.lesions}
-
-
-def _result(
-    model: PBPK, solution: Any, values: Mapping[str, Any], activity: Array, times: Array, grid: Array
-) -> PBPKResult:
-    import xarray as xr
-
-    groups = regions_of(tuple(model.lesions))
-    amounts = _by_region(model, values, lambda r: sum(solution[s][:, :-1] for s in groups[r]))
-    regions = list(amounts)
-    given = np.broadcast_to(np.asarray(values["peptide_nmol"], dtype=float), activity.shape)
-    chain = nuclide_of(model.nuclide).chain
-    parent = np.stack([amounts[r] for r in regions], axis=1) / given[:, None, None]
-    parent = parent * activity[:, None, None] * np.exp(-nuclide_of(model.nuclide).decay_constant_per_h * grid)
-    pick = np.searchsorted(grid, times)
-    curves = _in_place(chain, parent, grid)[..., pick]
-    integrals = _by_region(model, values, lambda r: solution[f"int_{r}"][:, -1])
-    tia = np.stack([integrals[r] for r in regions], axis=1) / given[:, None] * activity[:, None] / 60.0
-    born = _born_per_decay(chain)
-    axes = {"region": regions, "nuclide": list(chain)}
-    clock = {"time": ("time", times, {"units": "h"})}
-    total = xr.DataArray(
-        tia[:, :, None] * born, dims=("sample", "region", "nuclide"), coords=axes,
-        attrs={"units": "MBq h", "long_name": "time-integrated activity"},
-    )  # fmt: skip
-    out = solution["excreted"][:, :-1][:, pick] / given[:, None]
-    kidneys = solution["int_kidneys"][:, -1]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        megalin = np.where(kidneys > 0, solution["int_megalin"][:, -1] / kidneys, 0.0)
-    return PBPKResult(
-        activity=xr.DataArray(
-            curves,
-            dims=("sample", "region", "nuclide", "time"),
-            coords=axes | clock,
-            attrs={"units": "MBq", "long_name": "activity"},
-        ),
-        time_integrated_activity=total,
-        absorbed_dose_Gy_per_GBq=_dose(model, values, total, activity),
-        excreted_fraction=xr.DataArray(
-            out,
-            dims=("sample", "time"),
-            coords=clock,
-            attrs={"units": "1", "long_name": "peptide that left the body, share of what was given"},
-        ),
-        peptide=xr.DataArray(
-            np.stack([amounts[r][:, pick] for r in regions], axis=1),
-            dims=("sample", "region", "time"),
-            coords={"region": regions} | clock,
-            attrs={"units": "nmol", "long_name": "peptide, labelled and unlabelled"},
-        ),
-        megalin_share=xr.DataArray(
-            megalin, dims=("sample",), attrs={"units": "1", "long_name": "share of megalin in the kidneys' decays"}
-        ),
-        notes=_notes(model, chain),
-        sources=tuple(sorted({q.source for q in model.parameters.values()})),
-    )
-
-
-def _notes(model: PBPK, chain: tuple[str, ...]) -> tuple[str, ...]:
-    told = [
-        "Predicted from a population's parameters, not measured in this patient.",
-        "Self dose only; red marrow from its blood alone: dose from other organs and from metastases in bone is not in it.",
-    ]
-    if len(chain) > 1:
-        told.append("Daughters decay where their parent decays; the dose adds all radiations without RBE.")
-    if "dotatate" not in model.agent:
-        told.append(f"Kinetics of DOTATATE stand for {model.agent}.")
-    return tuple(told)
-
-
-def _dose(model: PBPK, values: Mapping[str, Any], tia: xr.DataArray, activity: Array) -> xr.DataArray:
-    import xarray as xr
-
-    n = len(activity)
-    masses = {}
-    for name in (*_MEDIA, *model.lesions):
-        litres = values[f"L_{name}"] if name in model.lesions else values[f"volume_{name}_L"]
-        medium = _MEDIA.get(name, "soft-tissue")
-        grams = np.broadcast_to(np.asarray(litres, dtype=float) * 1000.0 * catalog.medium(medium).density.value, (n,))
-        masses[name] = RegionMass(grams, medium, "volume of the model x density")
-    chain = [str(v) for v in tia["nuclide"].values]
-    s = self_s_values(masses, chain).s.sum("radiation")
-    per_gbq = np.zeros((n, len(masses)))
-    for i, name in enumerate(masses):
-        own = s.sel(target=name, source=name).values
-        per_gbq[:, i] = (tia.sel(region=name).values * 3.6e9 * own).sum(axis=1) / activity * 1000.0
-    return xr.DataArray(
-        per_gbq, dims=("sample", "region"), coords={"region": list(masses)},
-        attrs={"units": "Gy/GBq", "long_name": "absorbed dose per administered activity, self dose"},
-    )  # fmt: skip
-
-
-def _branches(chain: Sequence[str]) -> list[list[tuple[int, float]]]:
-    """For each member: (parent, branching) of those that feed it."""
-    feeds: list[list[tuple[int, float]]] = [[] for _ in chain]
-    for p, name in enumerate(chain):
-        for daughter, share in nuclide_of(name).progeny.items():
-            if daughter in chain:
-                feeds[chain.index(daughter)].append((p, float(share)))
-    return feeds
-
-
-def _born_per_decay(chain: Sequence[str]) -> Array:
-    """Decays of each member per decay of the first, when none is lost."""
-    born = np.zeros(len(chain))
-    born[0] = 1.0
-    for q, feeds in enumerate(_branches(chain)):
-        if q:
-            born[q] = sum(share * born[p] for p, share in feeds)
-    return born
-
-
-def _in_place(chain: Sequence[str], parent: Array, grid_h: Array) -> Array:
-    """Activity [sample, region, nuclide, grid] of a chain that stays where its parent is.
-
-    dA_q/dt = lambda_q (sum_p b_pq A_p - A_q), exact for an A_p that is straight between grid points.
-    """
-    out = np.zeros((*parent.shape[:2], len(chain), parent.shape[2]))
-    out[:, :, 0] = parent
-    for q, feeds in enumerate(_branches(chain)):
-        if not feeds:
-            continue
-        fed = np.zeros_like(parent)
-        for p, share in feeds:
-            fed += share * out[:, :, p]
-        x = nuclide_of(chain[q]).decay_constant_per_h * np.diff(grid_h)
-        gone = -np.expm1(-x)
-        mean = np.where(x > 1e-6, gone / np.maximum(x, 1e-300), 1 - x / 2)
-        for j in range(len(x)):
-            a = (
-                out[:, :, q, j] * (1 - gone[j])
-                + fed[..., j] * (mean[j] - (1 - gone[j]))
-                + fed[..., j + 1] * (1 - mean[j])
-            )
-            out[:, :, q, j + 1] = a
-    return out
+def _compiled(entry_id: str, lesions: tuple[tuple[str, Lesion], ...], sites: bool = False) -> Compiled:
+    entry = model_parameters(entry_id)
+    values = _parameters(entry, dict(lesions))
+    if entry.transfers:
+        return compiled(declare_linear(values, entry.transfers, entry.regions))
+    return compiled(declare(values, [name for name, _ in lesions], organs=entry.organs, sites=sites))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .cohort_store import CohortFolder
 from .compare import compare_page, compare_text, write_comparison
 from .evidence import AgentEvidence, agent_evidence, write_parquet, write_tables
 from .files import check_writable, open_result
@@ -22,6 +23,7 @@ from .model import (
 __all__ = [
     "DISCLAIMER",
     "AgentEvidence",
+    "CohortFolder",
     "Course",
     "Input",
     "NucleusHits",

@@ -109,6 +109,8 @@ def asked(report: Report) -> str:
     if course.cycles > 1 and case.treatment.interval_h:
         how += f", every {given(case.treatment.interval_h / 168)} weeks"
     measured = agent(case.measured_agent)
+    if case.kinetics.source == "pbpk":
+        return f"{count} of {agent(course.agent).name}{how}; kinetics COMPUTED by the whole-body model, not measured."
     told = f"{count} of {agent(course.agent).name}{how}; kinetics of {measured.name}"
     return f"{told}, translated to {course.nuclide}." if measured.nuclide != course.nuclide else f"{told}."
 
@@ -190,7 +192,8 @@ def summary(report: Report) -> dict[str, Any]:
         "title": case.title,
         "disclaimer": DISCLAIMER,
         "asked": asked(report),
-        "scope": "regions: the whole treatment of the case (all cycles, without prior therapy); curves: as measured",
+        "scope": "regions: the whole treatment of the case (all cycles, without prior therapy); curves: "
+        + ("computed, not measured; one cycle" if case.kinetics.source == "pbpk" else "as measured"),
         "agent": course.agent,
         "nuclide": course.nuclide,
         "cycles": course.cycles,

@@ -20,6 +20,7 @@ from ..transport.saf_files import FractionSet, fraction_set
 from ._account import evaluate
 from ._context import Context, Evaluation, Recorder
 from ._nuclei import nucleus_hits
+from ._planned import model_gaps, planned
 from ._sensitivity import one_at_a_time, other_choices
 from ._stages import fit_curves
 from ._structures import structure_results
@@ -72,7 +73,7 @@ def run(case: Case, progress: Progress = lambda stage: None, *, beside: str | pa
     _check_agents(case)
     _check_retained(case)
     fractions = _fractions(case, pathlib.Path(beside))
-    progress("fitting curves")
+    progress("running the whole-body model" if planned(case) else "fitting curves")
     curves = fit_curves(case)
     progress("propagating uncertainty")
     draws = Recorder(case.options.samples, case.options.seed)
@@ -158,6 +159,8 @@ def _gaps(context: Context) -> tuple[str, ...]:
         for name in dict.fromkeys((case.treatment.agent, case.measured_agent))
         for gap in catalog.agent(name).gaps
     ]
+    if planned(case):
+        said += model_gaps(case)
     freed = [i.name.rsplit(" ", 1)[1] for i in context.book.inputs if i.name.startswith("plasma half-time of free ")]
     if freed:
         said += list(catalog.daughter_fate(case.treatment.agent).gaps)
@@ -173,6 +176,7 @@ def _provenance(context: Context, main: Evaluation) -> Provenance:
         book.cite(*nuclide_of(name).sources)
     options = (
         f"treatment: {case.treatment.activity!r}",
+        *((f"kinetics: {case.kinetics!r}",) if planned(case) else ()),
         f"daughters: {case.daughters!r}",
         f"marrow: {context.marrow!r}",
         f"options: {case.options!r}",

@@ -14,6 +14,7 @@ from ..physics import nuclide as nuclide_of
 from ..report import Course
 from ..units import read_quantity
 from ._context import Context, Evaluation
+from ._planned import planned
 from ._stages import Sampled, carrier_curves, course_of, effect_of, tissue_parameters
 
 __all__ = ["evaluate"]
@@ -121,7 +122,8 @@ def _prior_radionuclide(
             c.book.say(f"{what}: dose to {tissue} as given in the case.")
         elif own is not None and tissue in own.regions:
             rows[tissue].append(own.effect.ledger_row(tissue, what, when))
-            c.book.say(f"{what}: dose from the curves measured in this case, taken to hold for the earlier cycles.")
+            curves_of = "computed by the same model" if planned(c.case) else "measured in this case"
+            c.book.say(f"{what}: dose from the curves {curves_of}, taken to hold for the earlier cycles.")
             continue
         else:
             published = _published_dose(c, item.agent, _pair_of(tissue))

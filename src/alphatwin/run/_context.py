@@ -82,6 +82,7 @@ class Context:
     marrow: transport.MarrowModel = field(default_factory=transport.MarrowModel)
     freed_are_lost: bool = False
     fractions: FractionSet | None = None  # of the user's files, where the case names some
+    one_site: bool = False  # of decay in each region, the catalogue's, where the model would know them
     book: Book = field(default_factory=Book)
 
     def variant(self, draws: Draws, **changes: Any) -> Context:

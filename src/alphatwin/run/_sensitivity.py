@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from .. import catalog, kinetics, transport
-from ..case import Case
+from ..case import Case, PbpkKinetics
+from ..case.planned import THROUGHOUT_H
 from ..draws import Draws, OneAtATime
 from ..errors import FitError
 from ..physics import nuclide as nuclide_of
 from ..report import Sensitivity, WhatIf
 from ._account import evaluate
 from ._context import Context
+from ._planned import model_of, planned, variants
 from ._stages import fit_curves
 
 __all__ = ["one_at_a_time", "other_choices"]
@@ -67,6 +69,9 @@ def other_choices(context: Context, curves: Curves, tissue: str, reference: floa
             "the difference is what arrives with daughters that were born elsewhere",
             context.variant(point, freed_are_lost=True),
         )
+        if planned(case):
+            why = "where in an organ the parent decays decides what its daughters do"
+            add("one site of decay in each organ", why, context.variant(point, one_site=True))
     if nuclide.energy_MeV("alpha", chain=True) > 0:
         add(
             "RBE taken against 2 Gy fractions (RBE2)",
@@ -94,11 +99,38 @@ def other_choices(context: Context, curves: Curves, tissue: str, reference: floa
             else ("body", "absorbed fractions of a stylised body", "in place of those of the files")
         )
         add(label, why, context.variant(point, case=_with_options(case, transport=way)))
+    if planned(case):
+        _other_kinetics(case, add)
+        return tuple(made)
     for model, label in (("mono", "mono-exponential curves"), ("average", "curves averaged over models by AICc")):
         other = _with_model(case, model)
         with contextlib.suppress(FitError):  # too few points for it: then it is no choice
             add(label, "the model of the time-activity curve", context.variant(point, case=other), fit_curves(other))
     return tuple(made)
+
+
+def _other_kinetics(case: Case, add: Callable[[str, str, Context], None]) -> None:
+    """Another parameter set, other amino acids, other amounts of peptide."""
+    given, point = case.kinetics, Draws(1)
+    assert isinstance(given, PbpkKinetics)
+
+    def other(**changed: object) -> Context:
+        return Context(case.model_copy(update={"kinetics": given.model_copy(update=changed)}), point)
+
+    for name in variants(case)[1:]:
+        add(f"parameter set {name}", "both sets meet the same published doses of organs", other(parameters=name))
+    if "amino_acids" in model_of(case, case.treatment.agent).parameters:
+        for hours, label in (
+            (0.0, "no amino acids"),
+            (4.0, "amino acids for 4 h"),
+            (THROUGHOUT_H, "amino acids throughout"),
+        ):
+            add(label, "how long the block of the kidneys' uptake lasts is not known", other(amino_acids_h=hours))
+    amount = model_of(case, case.treatment.agent).parameters.get("peptide_nmol")
+    if amount is not None:
+        own = amount.value if given.peptide_nmol is None else given.peptide_nmol
+        for factor, label in ((0.5, "half the peptide"), (2.0, "twice the peptide")):
+            add(label, "receptors saturate", other(peptide_nmol=factor * own))
 
 
 def _with_options(case: Case, **changed: str) -> Case:

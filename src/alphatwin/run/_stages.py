@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from .. import biology, catalog, dose, kinetics, transport
-from ..case import Case, FractionFiles, RegionData
+from ..case import Case, FractionFiles, MeasuredKinetics, PbpkKinetics, RegionData
 from ..catalog.bodies import body
 from ..errors import AlphatwinError, CaseError
 from ..physics import nuclide as nuclide_of
@@ -17,6 +17,7 @@ from ..report import Course
 from ..transport.bodies import BODY_OF, MONTE_CARLO, body_s_values
 from ..transport.saf_files import saf_body_s_values
 from ._context import Context
+from ._planned import computed_curves, computed_parents, planned, planned_masses, say_relocated, sites_of_case
 
 __all__ = ["carrier_curves", "course_of", "daughters_of", "effect_of", "fit_curves", "tissue_parameters"]
 
@@ -34,8 +35,10 @@ _WORDS = {
 
 
 def fit_curves(case: Case) -> dict[str, kinetics.Curve]:
-    """A curve for every measured region, and one for what the organs leave of the whole body."""
+    """A curve for every measured region, and one for what the organs leave of the whole body; or computed ones."""
     data = case.kinetics
+    if isinstance(data, PbpkKinetics):
+        return dict(computed_curves(case))
     fit = functools.partial(
         kinetics.fit_curve,
         nuclide=catalog.agent(case.measured_agent).nuclide,
@@ -72,24 +75,31 @@ def fit_curves(case: Case) -> dict[str, kinetics.Curve]:
     return curves
 
 
+def _measured(case: Case) -> MeasuredKinetics:
+    assert isinstance(case.kinetics, MeasuredKinetics)
+    return case.kinetics
+
+
 def _published_curve(case: Case, name: str, region: RegionData) -> kinetics.Curve:
     """The sum of the terms that the case gives, as activity of the measured nuclide."""
     nuclide = catalog.agent(case.measured_agent).nuclide
     own = nuclide_of(nuclide).decay_constant_per_h if region.half_lives == "biological" else 0.0
-    terms = region.curve or ()
+    terms, data = region.curve or (), _measured(case)
     return kinetics.Curve.from_terms(
-        [t.fraction * case.kinetics.administered_activity_MBq for t in terms],
+        [t.fraction * data.administered_activity_MBq for t in terms],
         [np.log(2) / t.half_life_h + own for t in terms],
         nuclide=nuclide,
-        relative_sd=case.kinetics.relative_sd,
-        allow_slower_than_decay=case.kinetics.allow_slower_than_decay,
+        relative_sd=data.relative_sd,
+        allow_slower_than_decay=data.allow_slower_than_decay,
         notes=("a curve given in the case, not points of this patient.",),
         where=f"kinetics.regions.{name}.curve",
     )
 
 
 def carrier_curves(c: Context, curves: Mapping[str, kinetics.Curve]) -> dict[str, Sampled]:
-    """Sampled curves of the measured nuclide: amplitude and rate [sample, term] by region."""
+    """Sampled curves of the measured nuclide, or of the treatment's, computed: amplitude and rate [sample, term] by region."""
+    if planned(c.case):
+        return computed_parents(c, c.case.treatment.agent, c.case.cycle_activity_MBq)
     calibration = c.factor("calibration of the camera", c.case.options.calibration_sd, keep_mean=True)
     made = {}
     for name, curve in curves.items():
@@ -109,6 +119,11 @@ def _translated(
     time-integrated activity of *this* nuclide at its point estimate: what is uncertain for a long-lived nuclide (the
     tail) is not what is uncertain for a short-lived one (the uptake).
     """
+    if planned(c.case):
+        own, activity = agent_id == c.case.treatment.agent, c.case.cycle_activity_MBq
+        parents = carrier if own else computed_parents(c, agent_id, activity)
+        return {name: (amplitude / activity, rate) for name, (amplitude, rate) in parents.items()}
+    given_MBq = _measured(c.case).administered_activity_MBq
     measured, therapy = (
         nuclide_of(catalog.agent(c.case.measured_agent).nuclide),
         nuclide_of(catalog.agent(agent_id).nuclide),
@@ -127,7 +142,7 @@ def _translated(
             )
         drawn = (amplitude / moved).sum(axis=1).mean()
         keep = float((a0 / r0).sum()) / drawn if c.draws.sampled else 1.0
-        made[name] = (amplitude * keep / c.case.kinetics.administered_activity_MBq, moved)
+        made[name] = (amplitude * keep / given_MBq, moved)
         if not curves[name].n_points:
             continue
         last = float(curves[name].times_h[-1])
@@ -144,8 +159,8 @@ def _translated(
 
 def _masses(c: Context, regions: tuple[str, ...]) -> dict[str, transport.RegionMass]:
     """Sampled mass of every region that gets a dose: measured and modelled ones, not those only freed daughters reach."""
-    made: dict[str, transport.RegionMass] = {}
-    for name in regions:
+    made: dict[str, transport.RegionMass] = planned_masses(c, regions) if planned(c.case) else {}
+    for name in (r for r in regions if r not in made):
         data = c.case.kinetics.regions.get(name)
         if name == "remainder" or (data is not None and not data.dose):
             continue
@@ -269,7 +284,10 @@ def course_of(
             parents["red_marrow"] = marrow
     parents = {name: (a * activities_MBq[0], r) for name, (a, r) in parents.items()}
     _say_translation(c, agent_id)
-    chain = kinetics.chain_kinetics(parents, therapy.name, daughters_of(c, agent_id, tuple(parents)), n=c.draws.n)
+    fates = daughters_of(c, agent_id, tuple(parents))
+    if planned(c.case) and c.draws.sampled and agent_id == c.case.treatment.agent:
+        say_relocated(c, parents, therapy.name, fates)
+    chain = kinetics.chain_kinetics(parents, therapy.name, fates, n=c.draws.n)
     chain = _with_blood_shared(c, chain, tuple(parents))
     decays = kinetics.integrate(chain)
     masses = _masses(c, tuple(parents))
@@ -304,7 +322,7 @@ def _s_values(c: Context, masses: Mapping[str, transport.RegionMass], nuclides: 
 
 
 def _say_translation(c: Context, agent_id: str) -> None:
-    if agent_id == c.case.measured_agent:
+    if agent_id == c.case.measured_agent or planned(c.case):
         return
     old, new = catalog.agent(c.case.measured_agent).nuclide, catalog.agent(agent_id).nuclide
     decay = f"decay of {old} exchanged for {new}; " if old != new else ""
@@ -373,6 +391,7 @@ def daughters_of(c: Context, agent_id: str, regions: tuple[str, ...]) -> kinetic
         c.draws.normal,
         uptake_split=split,
         retained={d: f for d, f in c.case.daughters.retained.items() if d in chain[1:]},
+        decay_sites=sites_of_case(c, agent_id) if planned(c.case) and not c.one_site else None,
     )
     _use_daughters(c, agent_id, made)
     c.book.cite(*made.sources)

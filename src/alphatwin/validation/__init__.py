@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from ..errors import CatalogError, suggestion
 from . import _closed_forms, _published
+from ._cohort import compare_cohort
 from ._rows import GROUPS, Row
 from ._text import as_text, report_text
 
-__all__ = ["GROUPS", "Row", "as_text", "report_text", "validate"]
+__all__ = ["GROUPS", "Row", "as_text", "compare_cohort", "report_text", "validate"]
 
 
 def validate(select: str | None = None) -> tuple[Row, ...]:

@@ -68,6 +68,7 @@ class Comparison(catalog.Cited):
     columns: tuple[str, ...] = ()
     values: tuple[tuple[float | str, ...], ...] = Field(min_length=1)
     tolerance: Tolerance
+    known_miss: str = Field(default="", description="why a miss is known and stays; it still counts as one")
 
     @model_validator(mode="after")
     def _lines_fit(self) -> Comparison:
@@ -124,6 +125,7 @@ class Planned:
         return Row(
             self.group, self.quantity, published, self._unit, float(CALLS[c.call](**self._arguments)),
             half_width / abs(published), c.tolerance.text, c.source, c.locator, c.verified, c.note, self._printed, c.tolerance.source,
+            c.known_miss,
         )  # fmt: skip
 
 

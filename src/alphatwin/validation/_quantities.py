@@ -15,7 +15,10 @@ from ..biology import HighLET, bed, course_bed, eqd2, fractionated_bed, lea_catc
 from ..kinetics import InPlace, chain_kinetics, fit_curve, integrate
 from ..physics import decays, medium, nuclide
 from ..transport import RegionMass, self_s_values, sphere_absorbed_fraction
+from ._animals import ANIMAL_CALLS
 from ._cells import CELL_CALLS
+from ._cohort import COHORT_CALLS
+from ._pbpk import PBPK_CALLS
 from ._trials import TRIAL_CALLS
 
 if TYPE_CHECKING:
@@ -259,6 +262,6 @@ _ALL: tuple[Callable[..., float], ...] = (
     emitted_energy, chain_energy, chain_energy_within, photon_yield, branching, activity_ratio, sphere_fraction,
     self_s_value, kidney_tia, kidney_tia_ratio, kidney_half_life, kidney_parameter, kidney_dose_per_activity,
     case_tia, case_dose_per_activity, in_place_decays, g_of_clearance, fractionated, yttrium_dose_of_equal_bed,
-    complication, eqd2_of_alphas_over_dose, *CELL_CALLS, *TRIAL_CALLS,
+    complication, eqd2_of_alphas_over_dose, *CELL_CALLS, *TRIAL_CALLS, *COHORT_CALLS, *ANIMAL_CALLS, *PBPK_CALLS,
 )  # fmt: skip
 CALLS: Mapping[str, Callable[..., float]] = MappingProxyType({getattr(f, "__name__"): f for f in _ALL})  # noqa: B009

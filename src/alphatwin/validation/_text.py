@@ -43,12 +43,13 @@ def _lines(row: Row) -> Iterator[str]:
     label = textwrap.wrap(unbroken, _QUANTITY - 1, subsequent_indent="  ", break_long_words=False)
     *above, last = (line.replace("\0", " ") for line in label)
     yield from above
-    yield f"{last:{_QUANTITY}}{numbers}{'ok' if row.passed else 'MISS':>5}"
+    yield f"{last:{_QUANTITY}}{numbers}{row.verdict:>5}"
 
 
 def _verdict(rows: Sequence[Row]) -> str:
-    passed = sum(row.passed for row in rows)
-    return f"{passed} passed, {len(rows) - passed} failed"
+    count = {v: sum(row.verdict == v for row in rows) for v in ("ok", "MISS", "miss")}
+    told = f"{count['ok']} passed, {count['MISS']} failed"
+    return told + (f", {count['miss']} missed and documented" if count["miss"] else "")
 
 
 def as_text(rows: Sequence[Row]) -> str:
@@ -66,7 +67,15 @@ def as_text(rows: Sequence[Row]) -> str:
     if any(not row.verified for row in rows):
         out += ["* The published value could not be read in its source.", ""]
     out += ["Sources", *_sources(rows), ""]
-    missed = [row for row in rows if not row.passed]
+    known = [row for row in rows if row.verdict == "miss"]
+    if known:
+        out += ["Misses that are documented"]
+        out += [
+            line
+            for row in known
+            for line in textwrap.wrap(f"{row.quantity}: {row.known_miss}", WIDTH, subsequent_indent="  ")
+        ] + [""]
+    missed = [row for row in rows if row.verdict == "MISS"]
     if missed:
         out += [line for row in missed for line in textwrap.wrap(f"MISS {row.group}: {row.quantity}", WIDTH)] + [""]
     return "\n".join([*out, _verdict(rows)])
@@ -86,11 +95,12 @@ def report_text(rows: Sequence[Row]) -> str:
         out += textwrap.wrap(f"{row.group}: {_label(row)}", WIDTH)
         facts = (
             f"published {row.printed or _number(row.published, 9)}, ours {_number(row.ours, 9)}, difference "
-            f"{_percent(row.difference, sign=True)} %: {'passed' if row.passed else 'MISS'}",
+            f"{_percent(row.difference, sign=True)} %: {'passed' if row.verdict == 'ok' else row.verdict}",
             f"tolerance {_percent(row.tolerance)} %: {row.tolerance_reason}"
             + (f" [{row.tolerance_source}]" if row.tolerance_source else ""),
             f"source [{row.source}], {row.locator}{'' if row.verified else '; not read in the source'}",
             row.note,
+            f"documented miss: {row.known_miss}" if row.known_miss else "",
         )
         for fact in filter(None, facts):
             out += textwrap.wrap(fact, WIDTH, initial_indent="  ", subsequent_indent="    ")

@@ -1,7 +1,7 @@
 """A kinetic model, declared once, checked, and solved for thousands of patients at a time.
 
-A `Model` is compartments, states, fluxes, parameters and events. `compiled` turns it into tables; `Compiled.solve`
-runs RODAS4 over them for every sample at once. See docs/pbpk.md.
+A `Model` is compartments, states, fluxes, parameters and events. `compiled` turns it into tables and machine
+code; `Compiled.solve` runs RODAS4 for every sample at once. See docs/pbpk.md.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import DomainError
-from . import _expressions
+from . import _expressions, _native
 from ._program import Program
 from .model import Compartment, Event, Flux, Model, Rate, State, Whole
 
 __all__ = ["Compartment", "Compiled", "Event", "Flux", "Model", "Rate", "Solution", "State", "Whole", "compiled"]
 
-_CHUNK = 256  # samples per task, and samples abreast: a sample's bits depend on neither
-_LANES = 64
+_CHUNK = 256  # samples per task: a sample's bits do not depend on it
+_BLOCKS = ("base", "new", "bend2", "bend3", "speed", "inflow", "atol", "rtol", "per_h", "error", "linear", "coefs")
 _MOST_NUMBERS = 2_000_000_000 // 8
 
 
@@ -129,13 +129,12 @@ class Compiled:
         from ._kernel import integrate_batch
 
         atol = np.array([s.atol for s in self.model.states])
-        sizes = (
-            self.program.n,
-            self.program.registers,
-            self.program.slots,
-            min(_LANES, max(8, 1 << (n - 1).bit_length())),
+        rows = _native.layout(self.program)
+        sizes = (self.program.n, rows["rows"], *(rows[name] for name in _BLOCKS))
+        native = _native.addresses(self.program.text)
+        out, steps = integrate_batch(
+            y0, lin, coefs, events, float(start_min), times, rtol, atol, max_steps, sizes, native, _CHUNK
         )
-        out, steps = integrate_batch(y0, lin, coefs, events, float(start_min), times, rtol, atol, max_steps, sizes, self.program.model, _CHUNK)  # fmt: skip
         if (steps < 0).any():
             raise DomainError(
                 f"Model {self.model.name}: sample {int(np.argmax(steps < 0))} could not be solved in {max_steps} steps at rtol {rtol:g}. "
@@ -175,7 +174,7 @@ class Compiled:
 
 
 def compiled(model: Model) -> Compiled:
-    """The tables of a model, ready to be solved.
+    """A model, ready to be solved; its machine code is made (about a second, then kept on disk) at the first `solve`.
 
     Examples
     --------

@@ -1,142 +1,17 @@
-"""The solver's inner loops: RODAS4 on a model given as tables, many patients abreast.
+"""The solver's walk through time: RODAS4 on a model whose step `_native` has written out, many patients abreast.
 
-Nothing is generated and nothing is compiled for a model: the model is arrays (a sparse linear part, a tape of products
-and functions for the rest, the elimination of a sparse LU written out as index triples), and the one kernel walks
-them. Each number is a row of patients (`lanes`, 8 to 64), so the cost of walking is shared and the arithmetic is vectorised.
-A patient's step sizes are its own: neighbours in the lanes never change its bits.
-
-RODAS: Hairer and Wanner, Solving Ordinary Differential Equations II, 2nd ed. (1996), section IV.7: six stages, order
-4(3), L-stable, stiffly accurate, with a third-order interpolant between steps.
+Each number is a row of `LANES` patients, so a step is vector arithmetic. A patient's step sizes are its own:
+neighbours in the lanes never change its bits.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..._jit import njit, prange
+from ..._jit import call_native, njit, prange
+from ._native import LANES
 
-ADD, MUL, INV, EXP, LOG, SQRT, POW = range(7)  # what a line of the tape does
-
-_GAMMA = 0.25
-_A = np.array(
-    [
-        [0.0, 0.0, 0.0, 0.0, 0.0],
-        [1.544, 0.0, 0.0, 0.0, 0.0],
-        [0.9466785280815826, 0.2557011698983284, 0.0, 0.0, 0.0],
-        [3.314825187068521, 2.896124015972201, 0.9986419139977817, 0.0, 0.0],
-        [1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950, 0.0],
-        [1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950, 1.0],
-    ]
-)
-_C = np.array(
-    [
-        [0.0, 0.0, 0.0, 0.0, 0.0],
-        [-5.6688, 0.0, 0.0, 0.0, 0.0],
-        [-2.430093356833875, -0.2063599157091915, 0.0, 0.0, 0.0],
-        [-0.1073529058151375, -9.594562251023355, -20.47028614809616, 0.0, 0.0],
-        [7.496443313967647, -10.24680431464352, -33.99990352819905, 11.70890893206160, 0.0],
-        [8.083246795921522, -7.981132988064893, -31.52159432874371, 16.31930543123136, -6.058818238834054],
-    ]
-)
-_D = np.array(
-    [
-        [10.12623508344586, -7.487995877610167, -34.80091861555747, -7.992771707568823, 1.025137723295662],
-        [-0.6762803392806898, 6.087714651680015, 16.43084320892478, 24.76722511418386, -6.594389125716872],
-    ]
-)
 _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 6.0
-
-
-@njit(cache=True, error_model="numpy")
-def _tape(reg, ops):  # type: ignore[no-untyped-def]
-    lanes = reg.shape[1]
-    for m in range(ops.shape[0]):
-        code, d, a, b = ops[m, 0], ops[m, 1], ops[m, 2], ops[m, 3]
-        if code == 1:
-            for w in range(lanes):
-                reg[d, w] = reg[a, w] * reg[b, w]
-        elif code == 0:
-            for w in range(lanes):
-                reg[d, w] = reg[a, w] + reg[b, w]
-        elif code == 2:
-            for w in range(lanes):
-                reg[d, w] = 1.0 / reg[a, w]
-        elif code == 3:
-            for w in range(lanes):
-                reg[d, w] = np.exp(reg[a, w])
-        elif code == 4:
-            for w in range(lanes):
-                reg[d, w] = np.log(reg[a, w])
-        elif code == 5:
-            for w in range(lanes):
-                reg[d, w] = np.sqrt(reg[a, w])
-        else:
-            for w in range(lanes):
-                reg[d, w] = reg[a, w] ** reg[b, w]
-
-
-@njit(cache=True, error_model="numpy")
-def _rate(reg, out, inflow, lin, row, col, ops, out_at, out_reg, out_sign):  # type: ignore[no-untyped-def]
-    """Right-hand side at the states in reg[:n]: linear part, inflow and what the tape gives."""
-    lanes = reg.shape[1]
-    n = out.shape[0]
-    for i in range(n):
-        for w in range(lanes):
-            out[i, w] = inflow[i, w]
-        for q in range(row[i], row[i + 1]):
-            j = col[q]
-            for w in range(lanes):
-                out[i, w] += lin[q, w] * reg[j, w]
-    _tape(reg, ops)
-    for m in range(out_at.shape[0]):
-        i, r, s = out_at[m], out_reg[m], out_sign[m]
-        for w in range(lanes):
-            out[i, w] += s * reg[r, w]
-
-
-@njit(cache=True, error_model="numpy")
-def _factor(lu, inv, diag, elim, elim_start, upd):  # type: ignore[no-untyped-def]
-    """LU without pivoting on the static pattern: elim rows (slot of l, pivot), upd triples (slot, slot of u)."""
-    lanes = lu.shape[1]
-    done = 0
-    for e in range(elim.shape[0]):
-        s, k = elim[e, 0], elim[e, 1]
-        while done <= k:
-            for w in range(lanes):
-                inv[done, w] = 1.0 / lu[diag[done], w]
-            done += 1
-        for w in range(lanes):
-            lu[s, w] *= inv[k, w]
-        for q in range(elim_start[e], elim_start[e + 1]):
-            d, u = upd[q, 0], upd[q, 1]
-            for w in range(lanes):
-                lu[d, w] -= lu[s, w] * lu[u, w]
-    while done < inv.shape[0]:
-        for w in range(lanes):
-            inv[done, w] = 1.0 / lu[diag[done], w]
-        done += 1
-
-
-@njit(cache=True, error_model="numpy")
-def _solve(lu, inv, x, perm, low, low_start, up, up_start):  # type: ignore[no-untyped-def]
-    """Solve in place; rows in elimination order `perm`, low and up hold (slot, state)."""
-    lanes = lu.shape[1]
-    n = perm.shape[0]
-    for r in range(n):
-        i = perm[r]
-        for q in range(low_start[r], low_start[r + 1]):
-            s, j = low[q, 0], low[q, 1]
-            for w in range(lanes):
-                x[i, w] -= lu[s, w] * x[j, w]
-    for back in range(n):
-        r = n - 1 - back
-        i = perm[r]
-        for q in range(up_start[r], up_start[r + 1]):
-            s, j = up[q, 0], up[q, 1]
-            for w in range(lanes):
-                x[i, w] -= lu[s, w] * x[j, w]
-        for w in range(lanes):
-            x[i, w] *= inv[r, w]
 
 
 @njit(cache=True, error_model="numpy")
@@ -175,92 +50,16 @@ def _first_step(reg, f, atol, rtol, w, room):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _step(reg, base, f, new, k, lu, inv, inflow, lin, coef_h, sums, model):  # type: ignore[no-untyped-def]
-    """One RODAS4 step of all lanes from `base`; coef_h[w] = 1/h. Leaves the new states in `new`, the error in k[5]."""
-    lanes = base.shape[1]
-    row, col, ops, out_at, out_reg, out_sign, jac_ops, jac_at, jac_reg, jac_sign, lin_slot, diag, elim, elim_start, upd, perm, low, low_start, up, up_start = model  # fmt: skip
-    n = base.shape[0]
-    size = n * lanes
-    flat, start = reg.reshape(-1)[:size], base.reshape(-1)
-    flat[:] = start
-    _rate(reg, f, inflow, lin, row, col, ops, out_at, out_reg, out_sign)
-    _tape(reg, jac_ops)
-    lu[:, :] = 0.0
-    for q in range(lin_slot.shape[0]):
-        s = lin_slot[q]
-        for w in range(lanes):
-            lu[s, w] = -lin[q, w]
-    for m in range(jac_at.shape[0]):
-        s, r, sign = jac_at[m], jac_reg[m], jac_sign[m]
-        for w in range(lanes):
-            lu[s, w] -= sign * reg[r, w]
-    for i in range(n):
-        s = diag[i]
-        for w in range(lanes):
-            lu[s, w] += coef_h[w] / _GAMMA
-    _factor(lu, inv, diag, elim, elim_start, upd)
-    k[0, :, :] = f
-    _solve(lu, inv, k[0], perm, low, low_start, up, up_start)
-    k0, k1, k2, k3, k4 = k[0].reshape(-1), k[1].reshape(-1), k[2].reshape(-1), k[3].reshape(-1), k[4].reshape(-1)
-    for stage in range(1, 6):
-        kk = k[stage]
-        a0, a1, a2, a3, a4 = _A[stage, 0], _A[stage, 1], _A[stage, 2], _A[stage, 3], _A[stage, 4]
-        c0, c1, c2, c3, c4 = _C[stage, 0], _C[stage, 1], _C[stage, 2], _C[stage, 3], _C[stage, 4]
-        if stage == 1:
-            for q in range(size):
-                flat[q] = start[q] + a0 * k0[q]
-                sums[q] = c0 * k0[q]
-        elif stage == 2:
-            for q in range(size):
-                flat[q] = start[q] + (a0 * k0[q] + a1 * k1[q])
-                sums[q] = c0 * k0[q] + c1 * k1[q]
-        elif stage == 3:
-            for q in range(size):
-                flat[q] = start[q] + (a0 * k0[q] + a1 * k1[q] + a2 * k2[q])
-                sums[q] = c0 * k0[q] + c1 * k1[q] + c2 * k2[q]
-        elif stage == 4:
-            for q in range(size):
-                flat[q] = start[q] + (a0 * k0[q] + a1 * k1[q] + a2 * k2[q] + a3 * k3[q])
-                sums[q] = c0 * k0[q] + c1 * k1[q] + c2 * k2[q] + c3 * k3[q]
-        else:
-            for q in range(size):
-                flat[q] += a4 * k4[q]
-                sums[q] = c0 * k0[q] + c1 * k1[q] + c2 * k2[q] + c3 * k3[q] + c4 * k4[q]
-        _rate(reg, kk, inflow, lin, row, col, ops, out_at, out_reg, out_sign)
-        for i in range(n):
-            for w in range(lanes):
-                kk[i, w] += coef_h[w] * sums[i * lanes + w]
-        _solve(lu, inv, kk, perm, low, low_start, up, up_start)
-    new.reshape(-1)[:] = flat + k[5].reshape(-1)
-
-
-@njit(cache=True, error_model="numpy")
-def _write(out, base, new, k, w, t, h, times, first, before):  # type: ignore[no-untyped-def]
+def _write(out, base, new, bend2, bend3, w, t, h, times, first, before):  # type: ignore[no-untyped-def]
     """States at the output times before `before`, by the method's own interpolant; returns the next one not reached."""
     q = first
     while q < times.shape[0] and times[q] < before:
         s = (times[q] - t) / h
         for i in range(base.shape[0]):
-            d2, d3 = 0.0, 0.0
-            for m in range(5):
-                d2 += _D[0, m] * k[m, i, w]
-                d3 += _D[1, m] * k[m, i, w]
-            out[q, i] = base[i, w] * (1.0 - s) + s * (new[i, w] + (1.0 - s) * (d2 + s * d3))
+            bend = bend2[i, w] + s * bend3[i, w]
+            out[q, i] = base[i, w] * (1.0 - s) + s * (new[i, w] + (1.0 - s) * bend)
         q += 1
     return q
-
-
-@njit(cache=True, error_model="numpy")
-def _errors(err, base, new, last, atol, rtol):  # type: ignore[no-untyped-def]
-    """Root mean square of error over tolerance, of every lane."""
-    n, lanes = base.shape
-    err[:] = 0.0
-    for i in range(n):
-        for w in range(lanes):
-            part = last[i, w] / (atol[i] + rtol * max(abs(base[i, w]), abs(new[i, w])))
-            err[w] += part * part
-    for w in range(lanes):
-        err[w] = np.sqrt(err[w] / n)
 
 
 @njit(cache=True, error_model="numpy")
@@ -274,14 +73,14 @@ def _now(out, base, w, times, first, t):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _seat(w, p, reg, base, inflow, lin, y0, values, coefs, t0, event, out, times):  # type: ignore[no-untyped-def]
+def _seat(w, p, coef, base, inflow, lin, y0, values, coefs, t0, event, out, times):  # type: ignore[no-untyped-def]
     """Put patient p into lane w, with what begins at t0; returns the first output time not yet written."""
     n = base.shape[0]
     start, stop, amount, target = event
     for q in range(values.shape[1]):
         lin[q, w] = values[p, q]
     for q in range(coefs.shape[1]):
-        reg[n + q, w] = coefs[p, q]
+        coef[q, w] = coefs[p, q]
     for i in range(n):
         base[i, w] = y0[p, i]
     _enter(base, inflow, w, t0, start[p], stop[p], amount[p], target)
@@ -316,28 +115,29 @@ def _lengths(h, edge, t, who, per_h):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _after(err, w, p, base, new, k, inflow, t, h, at, edge, fresh, retry, event, out, times, rtol, atol, t_end):  # type: ignore[no-untyped-def]
-    """Take or refuse the step of lane w; True when its patient is done."""
+def _judge(err, h, t, edge, who, retry, good, landed, to):  # type: ignore[no-untyped-def]
+    """Take or refuse the step of every lane, and the length of its next one; a refused one is tried again, shorter."""
+    for w in range(LANES):
+        good[w], landed[w] = False, False
+        if who[w] < 0:
+            continue
+        if not np.isfinite(err[w]):
+            h[w], retry[w] = 0.1 * h[w], True
+            continue
+        factor = min(_GROW, max(_SHRINK, _SAFETY / np.sqrt(np.sqrt(max(err[w], 1e-10)))))
+        if err[w] > 1.0:
+            h[w], retry[w] = h[w] * min(factor, 0.9), True
+            continue
+        good[w], landed[w] = True, h[w] == edge[w] - t[w]
+        to[w] = edge[w] if landed[w] else t[w] + h[w]
+        h[w] *= min(factor, 1.0) if retry[w] else factor
+        retry[w] = False
+
+
+@njit(cache=True, error_model="numpy")
+def _arrive(w, p, base, inflow, t, at, edge, fresh, event, out, times, t_end):  # type: ignore[no-untyped-def]
+    """Lane w stands on an event or on the end; True when its patient is done."""
     start, stop, amount, target = event
-    n = base.shape[0]
-    if not np.isfinite(err):
-        h[w], retry[w] = 0.1 * h[w], True
-        return False
-    factor = min(_GROW, max(_SHRINK, _SAFETY * max(err, 1e-10) ** -0.25))
-    if err > 1.0:
-        h[w], retry[w] = h[w] * min(factor, 0.9), True
-        return False
-    taken = h[w]
-    landed = taken == edge[w] - t[w]
-    to = edge[w] if landed else t[w] + taken
-    at[w] = _write(out[p], base, new, k, w, t[w], taken, times, at[w], to)
-    t[w] = to
-    for i in range(n):
-        base[i, w] = new[i, w]
-    h[w] = taken * (min(factor, 1.0) if retry[w] else factor)
-    retry[w] = False
-    if not landed:
-        return False
     if t[w] >= t_end:
         _end(out[p], at[w], base, w, False)
         return True
@@ -348,49 +148,66 @@ def _after(err, w, p, base, new, k, inflow, t, h, at, edge, fresh, retry, event,
 
 
 @njit(cache=True, error_model="numpy")
-def _chunk(lo, hi, y0, values, coefs, event, t0, times, rtol, atol, max_steps, sizes, model, out, steps):  # type: ignore[no-untyped-def]
+def _block(work, first, rows):  # type: ignore[no-untyped-def]
+    return work[first * LANES : (first + rows) * LANES].reshape((rows, LANES))
+
+
+@njit(cache=True, error_model="numpy")
+def _chunk(lo, hi, y0, values, coefs, event, t0, times, rtol, atol, max_steps, sizes, native, out, steps):  # type: ignore[no-untyped-def]
     """Patients lo..hi: a lane whose patient is done takes the next one; lanes without a patient work on zeros."""
-    n, registers, slots, lanes = sizes
-    reg, base, new = np.zeros((registers, lanes)), np.zeros((n, lanes)), np.zeros((n, lanes))
-    f, inflow, k = np.zeros((n, lanes)), np.zeros((n, lanes)), np.zeros((6, n, lanes))
-    lu, inv, lin = np.zeros((slots, lanes)), np.zeros((n, lanes)), np.zeros((values.shape[1], lanes))
-    sums, err = np.zeros(n * lanes), np.zeros(lanes)
-    who, t, h, per_h = np.full(lanes, -1), np.zeros(lanes), np.ones(lanes), np.ones(lanes)
-    at, edge, fresh, retry = (
-        np.zeros(lanes, np.int64),
-        np.zeros(lanes),
-        np.zeros(lanes, np.bool_),
-        np.zeros(lanes, np.bool_),
-    )
+    n, total, base_at, new_at, bend2_at, bend3_at, speed_at, inflow_at, atol_at, rtol_at, per_h_at, error_at, linear_at, coefs_at = sizes  # fmt: skip
+    room = np.zeros(total * LANES + 8)
+    skip = (64 - room.ctypes.data % 64) % 64 // 8  # rows on the borders of cache lines
+    work = room[skip : skip + total * LANES]
+    base, new, f = _block(work, base_at, n), _block(work, new_at, n), _block(work, speed_at, n)
+    bend2, bend3, inflow = _block(work, bend2_at, n), _block(work, bend3_at, n), _block(work, inflow_at, n)
+    lin, coef = _block(work, linear_at, values.shape[1]), _block(work, coefs_at, coefs.shape[1])
+    per_h, err = work[per_h_at * LANES : (per_h_at + 1) * LANES], work[error_at * LANES : (error_at + 1) * LANES]
+    tolerance = _block(work, atol_at, n)
+    for i in range(n):
+        tolerance[i, :] = atol[i]
+    work[rtol_at * LANES : (rtol_at + 1) * LANES] = rtol
+    per_h[:] = 1.0
+    who, t, h = np.full(LANES, -1), np.zeros(LANES), np.ones(LANES)
+    at, edge = np.zeros(LANES, np.int64), np.zeros(LANES)
+    fresh, retry = np.zeros(LANES, np.bool_), np.zeros(LANES, np.bool_)
+    good, landed = np.zeros(LANES, np.bool_), np.zeros(LANES, np.bool_)
+    to, before = np.zeros(LANES), np.zeros(LANES)
     t_end, queue, running = times[-1], lo, 0
     while True:
-        for w in range(lanes):
+        for w in range(LANES):
             while who[w] < 0 and queue < hi:
                 p = queue
                 queue += 1
-                at[w] = _seat(w, p, reg, base, inflow, lin, y0, values, coefs, t0, event, out, times)
+                at[w] = _seat(w, p, coef, base, inflow, lin, y0, values, coefs, t0, event, out, times)
                 if t_end > t0:
                     who[w], t[w], fresh[w], running = p, t0, True, running + 1
                     edge[w] = _next_break(event[0][p], event[1][p], t0, t_end)
         if running == 0:
             return
         if fresh.any():
-            reg[:n] = base
-            _rate(reg, f, inflow, lin, model[0], model[1], model[2], model[3], model[4], model[5])
-            for w in range(lanes):
+            call_native(native[1], work)
+            for w in range(LANES):
                 if fresh[w]:
                     h[w], fresh[w], retry[w] = _first_step(base, f, atol, rtol, w, edge[w] - t[w]), False, False
         _lengths(h, edge, t, who, per_h)
-        _step(reg, base, f, new, k, lu, inv, inflow, lin, per_h, sums, model)
-        _errors(err, base, new, k[5], atol, rtol)
-        for w in range(lanes):
+        call_native(native[0], work)
+        before[:] = h
+        _judge(err, h, t, edge, who, retry, good, landed, to)
+        for w in range(LANES):
+            if good[w] and at[w] < times.shape[0] and times[at[w]] < to[w]:
+                at[w] = _write(out[who[w]], base, new, bend2, bend3, w, t[w], before[w], times, at[w], to[w])
+        for i in range(n):
+            for w in range(LANES):
+                base[i, w] = new[i, w] if good[w] else base[i, w]
+        for w in range(LANES):
             p = who[w]
             if p < 0:
                 continue
             steps[p] += 1
-            done = _after(
-                err[w], w, p, base, new, k, inflow, t, h, at, edge, fresh, retry, event, out, times, rtol, atol, t_end
-            )
+            if good[w]:
+                t[w] = to[w]
+            done = landed[w] and _arrive(w, p, base, inflow, t, at, edge, fresh, event, out, times, t_end)
             if not done and (steps[p] >= max_steps or not h[w] > 1e-15 * max(abs(t[w]), 1.0)):
                 steps[p], done = -1, True
                 _end(out[p], at[w], base, w, True)
@@ -400,7 +217,7 @@ def _chunk(lo, hi, y0, values, coefs, event, t0, times, rtol, atol, max_steps, s
 
 
 @njit(cache=True, parallel=True, error_model="numpy")
-def integrate_batch(y0, values, coefs, event, t0, times, rtol, atol, max_steps, sizes, model, chunk):  # type: ignore[no-untyped-def]
+def integrate_batch(y0, values, coefs, event, t0, times, rtol, atol, max_steps, sizes, native, chunk):  # type: ignore[no-untyped-def]
     """States [patient, time, state] at `times` and accepted and rejected steps [patient] (-1: gave up)."""
     patients = y0.shape[0]
     out = np.empty((patients, times.shape[0], y0.shape[1]))
@@ -408,5 +225,5 @@ def integrate_batch(y0, values, coefs, event, t0, times, rtol, atol, max_steps, 
     for c in prange((patients + chunk - 1) // chunk):
         lo = c * chunk
         hi = min(lo + chunk, patients)
-        _chunk(lo, hi, y0, values, coefs, event, t0, times, rtol, atol, max_steps, sizes, model, out, steps)
+        _chunk(lo, hi, y0, values, coefs, event, t0, times, rtol, atol, max_steps, sizes, native, out, steps)
     return out, steps

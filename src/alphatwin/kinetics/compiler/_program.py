@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _expressions as ex
-from ._kernel import ADD, EXP, INV, LOG, MUL, POW, SQRT
+from . import _native
+from ._native import ADD, EXP, INV, LOG, MUL, POW, SQRT
 from .model import Model
 
 _CODES = {"exp": EXP, "log": LOG, "sqrt": SQRT}
@@ -208,6 +210,11 @@ class Program:
         diag, elim, start, upd, order, low, low_start, up, up_start = self.elimination
         ranges = [a.astype(np.int64) for a in (start, low_start, up_start)]
         return diag, elim, ranges[0], upd, order, low, ranges[1], up, ranges[2]
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The model's step as LLVM's text."""
+        return _native.written(self)
 
     def fill(self, values: Mapping[str, Any], samples: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Linear part [sample, entry] and coefficients [sample, k] for these parameter values."""
