@@ -207,6 +207,7 @@ def test_schema_of_a_case_of_cells(alphatwin):
     made = json.loads(said.out)
     assert made == schema("cells")
     assert made["required"] == ["case", "cluster", "source", "response"]
+    assert json.loads(alphatwin("schema", "maps").out) == schema("maps")
     wrong = alphatwin("schema", "cell")
     assert wrong.code == 2
     assert "Did you mean cells" in wrong.err

@@ -90,7 +90,7 @@ def put(bins, place, energy, difference):  # type: ignore[no-untyped-def]
     at = slot_of(tag, size)
     while bins[at, 0] != tag:
         if bins[at, 0] == 0.0:
-            if 2.0 * (bins[_HEAD, 0] + 1.0) > size:
+            if 4.0 * (bins[_HEAD, 0] + 1.0) > 3.0 * size:
                 if not grow(bins):
                     bins[_HEAD, 2] = 1.0
                     return
