@@ -80,7 +80,13 @@ def escape():
     full = self_s_values({"tumour": RegionMass(np.array([1e5]))}, ["Po-212"]).s.sel(radiation="alpha").item() * 1e5
     ax.plot(1000 * masses, 100 * (1 - s * masses / full), color=COLOURS[4], lw=2, ls="--")
     ax.text(4.6, 2.5, "$^{212}$Po, alphas", color=COLOURS[4], fontsize=9, ha="right")
-    ax.set(xscale="log", xlabel="tumour mass (mg)", ylabel="energy that leaves the tumour (%)", xlim=(1, 5500), xlim=(0.6, 5500), ylim=(0, 100))
+    ax.set(
+        xscale="log",
+        xlabel="tumour mass (mg)",
+        ylabel="energy that leaves the tumour (%)",
+        xlim=(0.6, 5500),
+        ylim=(0, 100),
+    )
     clean(ax)
     figure.tight_layout()
     figure.savefig(OUT / "animals-escape.png", dpi=120)

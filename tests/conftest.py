@@ -33,6 +33,7 @@ EXAMPLES = {
     and file.stem not in COHORT_EXAMPLES
     and file.stem not in CELL_EXAMPLES
     and file.stem not in TRIAL_EXAMPLES
+    and "\nfit:" not in file.read_text(encoding="utf-8")
 }
 
 

@@ -269,7 +269,8 @@ def test_name_ends_in_the_unit_of_its_schema():
         f
         for f in sorted((REPOSITORY / "examples").glob("*.yaml"))
         if not any(
-            key in f.read_text(encoding="utf-8") for key in ("\ncluster:", "\ntrial:", "\nstrategies:", "\ncohort:")
+            key in f.read_text(encoding="utf-8")
+            for key in ("\ncluster:", "\ntrial:", "\nstrategies:", "\ncohort:", "\nfit:")
         )
     ],
     ids=lambda f: f.stem,
