@@ -1,6 +1,7 @@
 """`alphatwin fit` as a user meets it: a small fit, and everything that can be wrong with its two files."""
 
 import json
+import pathlib
 import sys
 
 import pytest
@@ -31,24 +32,27 @@ def fit(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_a_fit_prints_and_writes_what_it_found(tmp_path, fit):
+def test_the_example_prints_and_writes_what_it_found(tmp_path, monkeypatch, capsys):
     import pandas as pd
 
-    new = "ID,TIME,DV,AMT_MBQ,EVID,DVID,DECAYCORR\n9,0,.,7400,1,.,0\n9,96,70,.,0,1,0\n"
-    (tmp_path / "new.csv").write_text(new, encoding="utf-8")
-    code, out, err = fit(SPEC + "new_patients: new.csv\n")
-    assert not code, err
+    example = pathlib.Path(__file__).parents[2] / "examples" / "fit-177lu-population.yaml"
+    monkeypatch.setattr(sys, "argv", ["alphatwin", "fit", str(example), "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    out = capsys.readouterr().out
+    assert not end.value.code
     assert max(map(len, out.splitlines()[:-1])) <= 80
-    for word in ("kidneys: 6 curves, 18 points", "R-hat", "half-life, h", "9 (few points)", "Not a medical device"):
+    for word in ("kidneys: 30 curves, 120 points", "R-hat", "half-life, h", "101 (few points)", "  converged"):
         assert word in out
-    told = json.loads((tmp_path / "small" / "fit.json").read_text(encoding="utf-8"))
-    assert told["provenance"]["seed"] == 3
+    folder = tmp_path / "fit-177lu-population"
+    told = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+    assert told["provenance"]["seed"] == 1
     assert "beal2001" in told["provenance"]["sources"]
-    patients = pd.read_csv(tmp_path / "small" / "patients.csv")
-    assert len(patients) == 7
+    patients = pd.read_csv(folder / "patients.csv")
+    assert len(patients) == 72
     assert (patients["low_MBq_h"] < patients["tia_MBq_h"]).all()
-    assert len(pd.read_parquet(tmp_path / "small" / "draws.parquet")) == 2000
-    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+    assert len(pd.read_parquet(folder / "draws.parquet")) == 4000
+    assert [p.name for p in tmp_path.iterdir()] == ["fit-177lu-population"]
 
 
 @pytest.mark.parametrize(
