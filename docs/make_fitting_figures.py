@@ -182,14 +182,13 @@ def draw(rows: list[dict[str, object]], fit: PopulationFit) -> None:
     }
     for k, r in enumerate(rows):
         errors = 100 * np.array(r["errors"])
-        box = left.boxplot(
-            [errors],
-            positions=[k],
-            widths=0.6,
-            whis=(5, 95),
-            showfliers=False,
-            patch_artist=True,
-            medianprops={"color": "black"},
+        five = dict(
+            zip(
+                ("whislo", "q1", "med", "q3", "whishi"), np.quantile(errors, [0.05, 0.25, 0.5, 0.75, 0.95]), strict=True
+            )
+        )
+        box = left.bxp(
+            [five], positions=[k], widths=0.6, showfliers=False, patch_artist=True, medianprops={"color": "black"}
         )
         box["boxes"][0].set_facecolor(names[str(r["method"])])
     left.set_xticks(

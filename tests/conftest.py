@@ -6,6 +6,7 @@ The examples are run once per test process and shared: tests read reports, they 
 import functools
 import os
 import pathlib
+import re
 import sys
 from typing import NamedTuple
 
@@ -22,13 +23,15 @@ if os.environ.get("CI"):
 
 REPOSITORY = pathlib.Path(__file__).parents[1]
 _FILES = sorted((REPOSITORY / "examples").glob("*.yaml"))
-CELL_EXAMPLES = {file.stem: file for file in _FILES if "\ncluster:" in file.read_text(encoding="utf-8")}
-TRIAL_EXAMPLES = {file.stem: file for file in _FILES if "\ntrial:" in file.read_text(encoding="utf-8")}
-MAP_EXAMPLES = {file.stem: file for file in _FILES if "\nsources:" in file.read_text(encoding="utf-8")}
-COHORT_EXAMPLES = {file.stem: file for file in _FILES if "\ncohort:" in file.read_text(encoding="utf-8")}
-PLANNED_EXAMPLES = {file.stem: file for file in _FILES if "\n  source: pbpk" in file.read_text(encoding="utf-8")}
-_OTHERS = {*CELL_EXAMPLES, *TRIAL_EXAMPLES, *MAP_EXAMPLES, *COHORT_EXAMPLES, *PLANNED_EXAMPLES}
-EXAMPLES = {file.stem: file for file in _FILES if file.stem not in _OTHERS}
+_KEYS = {file: set(re.findall(r"^(\w+):", file.read_text(encoding="utf-8"), re.MULTILINE)) for file in _FILES}
+_FOREIGN = {"cluster", "trial", "sources", "cohort", "strategies", "constraints", "phantom", "fit", "animals", "images"}
+CELL_EXAMPLES = {file.stem: file for file in _FILES if "cluster" in _KEYS[file]}
+TRIAL_EXAMPLES = {file.stem: file for file in _FILES if "trial" in _KEYS[file]}
+MAP_EXAMPLES = {file.stem: file for file in _FILES if "sources" in _KEYS[file]}
+COHORT_EXAMPLES = {file.stem: file for file in _FILES if "cohort" in _KEYS[file]}
+CASES = {file.stem: file for file in _FILES if not _KEYS[file] & _FOREIGN}
+PLANNED_EXAMPLES = {name: file for name, file in CASES.items() if "source: pbpk" in file.read_text(encoding="utf-8")}
+EXAMPLES = {name: file for name, file in CASES.items() if name not in PLANNED_EXAMPLES}
 
 
 def with_options(case, **changes):

@@ -2,44 +2,57 @@
 
 import json
 import pathlib
-import subprocess
 import sys
 
 import pytest
 
+from alphatwin.cli import main
+
 TABLE = "ID,TIME,DV,AMT_MBQ,EVID,DVID,DECAYCORR\n" + "".join(
-    f"{i},0,.,7400,1,.,0\n{i},24,{120 + 15 * i},.,0,1,0\n{i},96,{48 + 7 * i},.,0,1,0\n" for i in range(1, 7)
+    f"{i},0,.,7400,1,.,0\n{i},24,{120 + 15 * i},.,0,1,0\n{i},96,{48 + 7 * i},.,0,1,0\n{i},168,{22 + 3 * i + 4 * (i % 2)},.,0,1,0\n"
+    for i in range(1, 7)
 )
-SPEC = "fit: small\ndata: table.csv\nnuclide: Lu-177\nregions: {1: kidneys}\nmodel: mono\nsampling: {warmup: 200, draws: 300, chains: 2, seed: 3}\n"
+SPEC = "fit: small\ndata: table.csv\nnuclide: Lu-177\nregions: {1: kidneys}\nmodel: mono\nsampling: {warmup: 200, draws: 1000, chains: 2, seed: 3}\n"
 
 
-def fit(folder: pathlib.Path, spec: str = SPEC, table: str | None = TABLE, *more: str):
-    (folder / "spec.yaml").write_text(spec, encoding="utf-8")
-    if table is not None:
-        (folder / "table.csv").write_text(table, encoding="utf-8")
-    command = [sys.executable, "-m", "alphatwin", "fit", str(folder / "spec.yaml"), "--out", str(folder), *more]
-    return subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+@pytest.fixture
+def fit(tmp_path, monkeypatch, capsys):
+    """Write the two files and call the command; its exit code and what it printed."""
+
+    def call(spec=SPEC, table=TABLE, name="spec.yaml"):
+        (tmp_path / "spec.yaml").write_text(spec, encoding="utf-8")
+        (tmp_path / "table.csv").write_text(table, encoding="utf-8")
+        monkeypatch.setattr(sys, "argv", ["alphatwin", "fit", str(tmp_path / name), "--out", str(tmp_path)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        told = capsys.readouterr()
+        return end.value.code, told.out, told.err
+
+    return call
 
 
 @pytest.mark.slow
-def test_a_fit_prints_and_writes_what_it_found(tmp_path):
+def test_the_example_prints_and_writes_what_it_found(tmp_path, monkeypatch, capsys):
     import pandas as pd
 
-    new = "ID,TIME,DV,AMT_MBQ,EVID,DVID,DECAYCORR\n9,0,.,7400,1,.,0\n9,96,70,.,0,1,0\n"
-    (tmp_path / "new.csv").write_text(new, encoding="utf-8")
-    done = fit(tmp_path, SPEC + "new_patients: new.csv\n")
-    assert done.returncode == 0, done.stderr
-    assert max(map(len, done.stdout.splitlines()[:-1])) <= 80
-    for word in ("kidneys: 6 curves, 12 points", "R-hat", "half-life, h", "9 (few points)", "Not a medical device"):
-        assert word in done.stdout
-    told = json.loads((tmp_path / "small" / "fit.json").read_text(encoding="utf-8"))
-    assert told["provenance"]["seed"] == 3
+    example = pathlib.Path(__file__).parents[2] / "examples" / "fit-177lu-population.yaml"
+    monkeypatch.setattr(sys, "argv", ["alphatwin", "fit", str(example), "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    out = capsys.readouterr().out
+    assert not end.value.code
+    assert max(map(len, out.splitlines()[:-1])) <= 80
+    for word in ("kidneys: 30 curves, 120 points", "R-hat", "half-life, h", "101 (few points)", "  converged"):
+        assert word in out
+    folder = tmp_path / "fit-177lu-population"
+    told = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+    assert told["provenance"]["seed"] == 1
     assert "beal2001" in told["provenance"]["sources"]
-    patients = pd.read_csv(tmp_path / "small" / "patients.csv")
-    assert len(patients) == 7
+    patients = pd.read_csv(folder / "patients.csv")
+    assert len(patients) == 72
     assert (patients["low_MBq_h"] < patients["tia_MBq_h"]).all()
-    assert len(pd.read_parquet(tmp_path / "small" / "draws.parquet")) == 600
-    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+    assert len(pd.read_parquet(folder / "draws.parquet")) == 4000
+    assert [p.name for p in tmp_path.iterdir()] == ["fit-177lu-population"]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +62,7 @@ def test_a_fit_prints_and_writes_what_it_found(tmp_path):
         (SPEC.replace("Lu-177", "Lu177x"), TABLE, "No nuclide 'Lu177x'"),
         (SPEC.replace("model: mono", "model: monoo"), TABLE, "mono"),
         (SPEC.replace("table.csv", "tabel.csv"), TABLE, "There is no file tabel.csv. Did you mean table.csv"),
-        (SPEC.replace("{1: kidneys}", "{2: liver}"), TABLE, "no measurements with DVID 2"),
+        (SPEC.replace("{1: kidneys}", "{2: liver}"), TABLE, "no measurement with DVID 2"),
         (SPEC.replace("chains: 2", "chains: 1"), TABLE, "chains"),
         (SPEC, "", "empty table"),
         (SPEC, TABLE.replace(",DECAYCORR", ",WT"), "nothing says whether DV is decay-corrected"),
@@ -58,16 +71,15 @@ def test_a_fit_prints_and_writes_what_it_found(tmp_path):
         ("", TABLE, "spec.yaml"),
     ],
 )
-def test_bad_input_is_one_message(tmp_path, spec, table, told):
-    done = fit(tmp_path, spec, table)
-    assert done.returncode == 2, done.stdout
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
+def test_bad_input_is_one_message(tmp_path, fit, spec, table, told):
+    code, out, err = fit(spec, table)
+    assert code == 2, out
+    assert told in err
+    assert "Traceback" not in err
     assert not (tmp_path / "small").exists()
 
 
-def test_a_spec_that_is_not_there(tmp_path):
-    command = [sys.executable, "-m", "alphatwin", "fit", str(tmp_path / "no.yaml")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 2
-    assert "There is no file no.yaml" in done.stderr
+def test_a_spec_that_is_not_there(fit):
+    code, _, err = fit(name="no.yaml")
+    assert code == 2
+    assert "There is no file no.yaml" in err

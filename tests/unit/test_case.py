@@ -25,7 +25,7 @@ from alphatwin.case import (
     schema,
 )
 from alphatwin.errors import CaseError
-from conftest import REPOSITORY
+from conftest import CASES, REPOSITORY
 
 GOOD = """\
 case: a-patient
@@ -265,11 +265,7 @@ def test_name_ends_in_the_unit_of_its_schema():
 
 @pytest.mark.parametrize(
     "file",
-    [
-        f
-        for f in sorted((REPOSITORY / "examples").glob("*.yaml"))
-        if f.stem not in NOT_CASES
-    ],
+    CASES.values(),
     ids=lambda f: f.stem,
 )
 def test_examples_load_and_are_named_after_their_case(file):

@@ -214,11 +214,21 @@ def test_the_report_says_computed_and_holds_the_spine(report, tmp_path):
     names = [u["name"] for u in summary["unverified"]]
     assert "whole-body model: k_int_per_min" in names
     assert "whole-body model: gfr_L_per_min" not in names  # the patient's own was given
-    assert {w["choice"] for w in summary["sensitivity"]["other_choices"]} >= {"parameter set A", "no amino acids"}
+    choices = {w["choice"] for w in summary["sensitivity"]["other_choices"]}
+    assert choices >= {"parameter set A", "no amino acids", "one site of decay in each organ"}
+    assert any("Site of decay of the parent" in a and "internalised 9" in a for a in summary["assumptions"])
+    assert any(
+        "freed elsewhere and came with the blood" in a and "as free bismuth" in a for a in summary["assumptions"]
+    )
     assert {"kletting2016peptide", "alphatwinpbpk"} <= set(summary["provenance"]["sources"])
     page = (report.write(tmp_path) / "report.html").read_text(encoding="utf-8")
     assert "COMPUTED by the whole-body model, not measured" in page
     assert "Computed by the whole-body model, not measured: one cycle" in page
+    curves = page[page.index('id="curves"') : page.index('id="dose"')]
+    assert "AICc" not in curves
+    assert "after the last point" not in curves
+    assert '"name": "fit"' not in page
+    assert '"name":"fit"' not in page
 
 
 def test_the_point_estimate_is_the_model_of_the_patient(report):

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from .. import catalog
 from ..catalog._animals import animal, animals
 from ..errors import CatalogError, missing, suggestion
-from ._fields import AmountNmol, DoseGy, Fraction, MassG, Part, TimeH, VolumeML, _text_with_unit, fault
+from ._fields import AmountNmol, Fraction, MassG, Part, TimeH, VolumeML, _text_with_unit, fault
 from .cells import ModifierChoice
 from .reading import Parts, read_as, read_mapping
 
@@ -24,6 +24,8 @@ EXTRA_G_PER_25_G = {"pancreas": 0.08, "red_marrow": 0.5}  # not in the anatomy o
 SPECIES_G = {"mouse": (10.0, 60.0), "rat": (80.0, 1000.0)}
 MAX_ARMS = 8
 MAX_NAME = 24
+MAX_FOLLOW_UP_H = 1100 * 24.0
+MAX_LOOKS = 1100
 
 if TYPE_CHECKING:
     ArmActivityMBq = float
@@ -157,6 +159,18 @@ class Endpoints(Part):
     follow_up: TimeH = Field(description="the study ends; who is left is censored, e.g. '120 d'")
     observe_every: TimeH = Field(default="1 d", validate_default=True, description="days between measurements")
 
+    @model_validator(mode="after")
+    def _of_an_animal(self) -> Self:
+        if self.follow_up > MAX_FOLLOW_UP_H:
+            raise fault(
+                f"{self.follow_up / 24:g} d is more than a rodent lives; at most {MAX_FOLLOW_UP_H / 24:g} d.",
+                "follow_up",
+            )
+        if not self.follow_up / MAX_LOOKS <= self.observe_every <= self.follow_up / 2:
+            raise fault(f"{self.observe_every / 24:g} d in a study of {self.follow_up / 24:g} d; 2 to {MAX_LOOKS} measurements.",
+                        "observe_every")  # fmt: skip
+        return self
+
 
 class Protector(Part):
     """Doses of a drug that takes damage away from the kidneys."""
@@ -209,6 +223,13 @@ class Study(Part):
     alpha: Fraction = Field(default="5 %", validate_default=True, description="two-sided error of the log-rank test")
     studies: int = Field(default=400, ge=50, le=20000, strict=True, description="simulated studies per group size")
     seed: int = Field(default=1, ge=0, le=2**63 - 1, strict=True)
+
+    @model_validator(mode="after")
+    def _probabilities(self) -> Self:
+        for key, low, high in (("power", 0.1, 0.99), ("alpha", 0.001, 0.3)):
+            if not low <= getattr(self, key) <= high:
+                raise fault(f"{100 * getattr(self, key):g} % is out of range; {100 * low:g} to {100 * high:g} %.", key)
+        return self
 
 
 class Translation(Part):
@@ -268,7 +289,6 @@ class AnimalsCase(Part):
     study: Study = Study()
     translation: Translation = Translation()
     published: tuple[Published, ...] = Field(default=(), max_length=60)
-    limit_dose: DoseGy | None = Field(default=None, description="kidney dose to mark in the table, e.g. '20 Gy'")
 
     @field_validator("arms")
     @classmethod

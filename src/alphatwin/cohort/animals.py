@@ -30,6 +30,7 @@ __all__ = [
     "ArmResult",
     "Beside",
     "HumanDose",
+    "KnownStudy",
     "LogRank",
     "OrganDose",
     "Pair",
@@ -150,6 +151,17 @@ class Beside:
         return 100.0 * (self.ours / self.row.value - 1.0) if self.row.value else math.nan
 
 
+@dataclass(frozen=True)
+class KnownStudy:
+    """An animal study of the same nuclide in the evidence store: what was captured of it, and what was not."""
+
+    title: str
+    year: int | None
+    captured: str
+    status: str
+    gap: str
+
+
 @dataclass(frozen=True, eq=False)
 class AnimalStudy:
     """What a case of animals led to.
@@ -163,6 +175,8 @@ class AnimalStudy:
         The first treated arm in tumours of other sizes; empty unless asked for.
     human : tuple of HumanDose
     beside : tuple of Beside
+    known : tuple of KnownStudy
+        What the evidence store holds of this nuclide in animals.
     notes, sources : tuple of str
     """
 
@@ -172,6 +186,7 @@ class AnimalStudy:
     sizes: tuple[SizeRow, ...]
     human: tuple[HumanDose, ...]
     beside: tuple[Beside, ...]
+    known: tuple[KnownStudy, ...]
     uptake: Biodistribution
     notes: tuple[str, ...]
     sources: tuple[str, ...]
@@ -235,7 +250,9 @@ def animal_study(
     progress("translation to man")
     human = human_doses(case, base)
     beside = tuple(_beside(case, base, arms, row) for row in case.published)
-    return AnimalStudy(case, tuple(arms), pairs, sizes, human, beside, base, _notes(case, base), _sources(case, base))
+    return AnimalStudy(
+        case, tuple(arms), pairs, sizes, human, beside, _known(case), base, _notes(case, base), _sources(case, base)
+    )
 
 
 def _arm(case: AnimalsCase, name: str, arm: Arm, uptake: Biodistribution, index: int, chunk: int) -> ArmResult:
@@ -327,6 +344,25 @@ def _beside(case: AnimalsCase, base: Biodistribution, arms: list[ArmResult], row
         return Beside(row, f"{region} at {hour:g} h", "%IA/g", ours)
     dose = next(o for o in arm.doses if o.region == region)
     return Beside(row, f"dose to {region}", "Gy/MBq", dose.total)
+
+
+def _known(case: AnimalsCase) -> tuple[KnownStudy, ...]:
+    """Animal studies of the nuclide in the evidence store, oldest first."""
+    from ..evidence import evidence
+    from ..physics.nuclides import nuclide as nuclide_of
+
+    store = evidence()
+    wanted = nuclide_of(case.nuclide).name
+    agents = {a.id for a in store.rows("agent") if a.radionuclide == wanted}
+    made = []
+    for one in store.rows("study"):
+        if one.agent not in agents or one.species not in ("mouse", "rat"):
+            continue
+        read = [x for x in store.rows("extraction") if x.study == one.id]
+        gaps = "; ".join(g.wanted for g in store.rows("gap") if g.study == one.id)
+        told = "; ".join(x.note for x in read if x.note) or one.note
+        made.append(KnownStudy(one.title, one.year, told, ", ".join(dict.fromkeys(x.status for x in read)), gaps))
+    return tuple(sorted(made, key=lambda k: (k.year or 9999, k.title)))
 
 
 def _no_region(region: str, base: Biodistribution) -> Any:

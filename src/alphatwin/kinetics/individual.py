@@ -231,6 +231,7 @@ def fit_individual(
     names = [k for k, q in model.parameters.items() if q.uncertain and k not in held]
     first = np.stack([normal(f"pbpk {k}") for k in names], axis=1)
     score = _Score(model, names, held, points, activity_MBq)
+    score.check()
     found = adaptive(
         score,
         first,
@@ -302,20 +303,18 @@ class _Score:
         self.at: list[Array] = []
 
     def __call__(self, z: Array) -> Array:
-        """Minus infinity where a score lies beyond 4.5 or the model refuses the patient; in the library it says why."""
+        """Minus infinity where a score lies beyond 4.5 or the model refuses the patient (organs that do not fit into it)."""
         inside = (np.abs(z) <= _FARTHEST).all(1)
-        near, first = np.clip(z, -_FARTHEST, _FARTHEST), not self.doses
-        parts = [self._part(near[i : i + _PART], first) for i in range(0, len(z), _PART)]
+        near = np.clip(z, -_FARTHEST, _FARTHEST)
+        parts = [self._part(near[i : i + _PART]) for i in range(0, len(z), _PART)]
         return np.where(inside, np.concatenate(parts), -np.inf)
 
-    def _part(self, z: Array, first: bool) -> Array:
+    def _part(self, z: Array) -> Array:
         try:
             return self._told(z)
         except DomainError:
-            if first:
-                raise
-        if len(z) > 1:
-            return np.concatenate([self._part(half, False) for half in np.array_split(z, 2)])
+            if len(z) > 1:
+                return np.concatenate([self._part(half) for half in np.array_split(z, 2)])
         self.doses.append(np.zeros((1, len(self.model.dosed))))
         self.at.append(np.zeros((1, len(self.points))))
         return np.array([-np.inf])
@@ -337,6 +336,12 @@ class _Score:
         u = (y - at) / sd
         told = np.where([p.censored for p in self.points], log_ndtr(u), -0.5 * u * u - np.log(sd))
         return np.asarray(told.sum(1))
+
+    def check(self) -> None:
+        """The patient with the medians of all priors can be: what is wrong with it is wrong with what was given."""
+        self._told(np.zeros((1, len(self.names))))
+        self.doses.clear()
+        self.at.clear()
 
     def measured(self) -> Measured:
         """What guides the proposals: logarithms, and their relative variances."""

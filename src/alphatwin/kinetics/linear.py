@@ -23,6 +23,7 @@ __all__ = ["solve_linear", "transfer_matrix"]
 Array = npt.NDArray[np.float64]
 
 _MOST_CONDITION = 1e6  # of the eigenvectors: 1e-10 of the result at most is lost to them
+_BOLUS_MIN = 1e-9  # a shorter infusion is a bolus
 _SMALL = 0.5  # of mode x time: below it a difference of two integrals is taken as a quadrature
 _REACHES = (15.0, 40.0)  # of decay constant x time
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
@@ -119,6 +120,7 @@ def solve_linear(
     last = np.broadcast_to(np.asarray(duration_min, dtype=float), (len(k),))
     if not (np.isfinite(last) & (last >= 0)).all() or decay_per_min < 0:
         raise DomainError("duration_min and decay_per_min must be finite and not below zero.")
+    last = np.where(last < _BOLUS_MIN, 0.0, last)
     modes, vectors = np.linalg.eig(k)
     with np.errstate(all="ignore"):
         separate = np.linalg.cond(vectors) < _MOST_CONDITION
@@ -158,7 +160,10 @@ def _modes(
     # x = (1/T) int over what was given so far; later it falls from where it was at the end
     x = np.exp(mode * after) * _grown(mode, within) / length
     late = _grown(mode, length) * np.exp(-c * length) * _grown(mode - c, after)
-    integral = (_during(mode, within, c) + late) / length
+    first = int(np.count_nonzero(t < last.max()))  # all later times share what happened during the infusion
+    part = np.minimum(np.append(t[:first], last.max()), length)
+    during = _during(mode, np.broadcast_to(part, (*m.shape, first + 1)), c)
+    integral = (during[..., np.minimum(np.arange(len(t)), first)] + late) / length
     return np.where(bolus, np.exp(mode * time), x), np.where(bolus, _grown(mode - c, time), integral)
 
 
@@ -166,13 +171,14 @@ def _during(m: npt.NDArray[np.complex128], t: Array, c: float) -> npt.NDArray[np
     """int_0^t exp(-c s) int_0^s exp(m r) dr ds."""
     near = np.abs(m) * t < _SMALL
     m = np.broadcast_to(m, t.shape)
-    safe = np.where(near, 1.0, m)
-    far = (_grown(safe - c, t) - _grown(np.full_like(safe, -c), t)) / safe
+    safe = np.where(near, 1.0, m).astype(np.complex128)
+    none = np.zeros_like(safe)
+    far = (_grown(safe - c, t) - _grown(none - c, t)) / safe
     smooth, begin = np.zeros_like(far), np.zeros_like(t)
     for reach in _REACHES:  # exp(-c s) is a polynomial to the nodes within each, and nothing after the last
         width = np.minimum(t, reach / max(c, 1e-300)) - begin
         s = begin[..., None] + 0.5 * width[..., None] * (_NODES + 1.0)
-        smooth += 0.5 * width * ((np.exp(-c * s) * _grown(np.where(near, m, 0.0)[..., None], s)) @ _WEIGHTS)
+        smooth += 0.5 * width * ((np.exp(-c * s) * _grown(np.where(near, m, none)[..., None], s)) @ _WEIGHTS)
         begin = begin + width
     return np.where(near, smooth, far)
 

@@ -78,6 +78,9 @@ class AnimalsReport:
                  "difference_percent": b.difference_percent, "calibrated": b.row.calibrated, "source": b.row.source,
                  "locator": b.row.locator, "note": b.row.note} for b in s.beside
             ],
+            "evidence_store": [
+                {"study": k.title, "year": k.year, "captured": k.captured, "read_in": k.status, "not_captured": k.gap} for k in s.known
+            ],
             "notes": list(s.notes),
             "provenance": {
                 "software": p.software, "code_sha256": p.code_sha256, "case_sha256": p.case_sha256,
@@ -336,6 +339,11 @@ def _further(s: AnimalStudy) -> Iterator[str]:
         yield from ("", "Beside published numbers")
         for b in s.beside:
             yield _beside(b)
+    if s.known:
+        yield from ("", f"In the evidence store, {s.case.nuclide} in animals:")
+        for k in s.known:
+            told = f"- {k.title} ({k.year or 'no year'}, {k.status or 'not read'}): {k.captured}"
+            yield from textwrap.wrap(told, WIDTH, subsequent_indent="  ")
     if s.human:
         published = _published_human(s)
         yield from ("", "Translated to man, Gy/GBq: median of each rule; 5 to 95 % over all rules")
@@ -376,7 +384,7 @@ def _beside(b: Beside) -> str:
 def _sections(r: AnimalsReport) -> list[Section]:
     s = r.study
     made = [_survival(s), _growth(s), _doses(s)]
-    if s.beside:
+    if s.beside or s.known:
         made.append(_published(s))
     if s.human:
         made.append(_man(s))
@@ -458,7 +466,7 @@ def _kaplan_meier(s: AnimalStudy) -> dict[str, Any]:
 def _growth(s: AnimalStudy) -> Section:
     drawn, limit = [], 1000.0 * s.case.endpoints.tumour_volume
     for i, a in enumerate(s.arms):
-        low, mid, high = (np.clip(v, 1.0, 3 * limit) for v in a.volume_band())
+        low, mid, high = (np.clip(v, 1.0, 100 * limit) for v in a.volume_band())
         drawn.append(
             _band(
                 a.name,
@@ -564,13 +572,16 @@ def _published(s: AnimalStudy) -> Section:
     told = (
         "What is marked 'set by it' calibrated a parameter and tests nothing; the others are predictions, hit or missed.",
     )
-    return Section(
-        "Published",
-        "Beside published numbers",
-        told,
-        (Table(("quantity", "published", "ours", "difference", "source", "place"), rows, words=True),),
-        (),
+    tables = (
+        [Table(("quantity", "published", "ours", "difference", "source", "place"), rows, words=True)] if rows else []
     )
+    if s.known:
+        known = tuple((k.title, str(k.year or "-"), k.captured, k.status, k.gap or "-") for k in s.known)
+        tables.append(
+            Table(("study in animals", "year", "what was captured", "read in", "not captured"), known,
+                  f"Every animal study of {s.case.nuclide} in the evidence store.", words=True)
+        )  # fmt: skip
+    return Section("Published", "Beside published numbers", told if rows else (), tuple(tables))
 
 
 def _man(s: AnimalStudy) -> Section:
