@@ -24,7 +24,9 @@ REPOSITORY = pathlib.Path(__file__).parents[1]
 _FILES = sorted((REPOSITORY / "examples").glob("*.yaml"))
 CELL_EXAMPLES = {file.stem: file for file in _FILES if "\ncluster:" in file.read_text(encoding="utf-8")}
 TRIAL_EXAMPLES = {file.stem: file for file in _FILES if "\ntrial:" in file.read_text(encoding="utf-8")}
-EXAMPLES = {file.stem: file for file in _FILES if file.stem not in CELL_EXAMPLES and file.stem not in TRIAL_EXAMPLES}
+PHANTOM_EXAMPLES = {file.stem: file for file in _FILES if "\nphantom:" in file.read_text(encoding="utf-8")}
+_OTHERS = {*CELL_EXAMPLES, *TRIAL_EXAMPLES, *PHANTOM_EXAMPLES}
+EXAMPLES = {file.stem: file for file in _FILES if file.stem not in _OTHERS}
 
 
 def with_options(case, **changes):

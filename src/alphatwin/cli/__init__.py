@@ -140,6 +140,12 @@ def _app() -> Any:
     from . import _evidence
 
     _evidence.add(app)
+    from . import _images
+
+    _images.add(app)
+    from . import _phantom
+
+    _phantom.add(app)
     _add_trial(app)
     return app
 
