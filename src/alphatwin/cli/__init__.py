@@ -146,6 +146,9 @@ def _app() -> Any:
     from . import _phantom
 
     _phantom.add(app)
+    from ._pacs import pacs_app
+
+    app.add_typer(pacs_app(), name="pacs", short_help="Fetch from a PACS, store into it.")
     _add_trial(app)
     return app
 
