@@ -1,4 +1,5 @@
-"""Speed of the Monte Carlo: histories a second and core, and the time to 2 % in the hot voxels of a patient-sized grid.
+"""Speed of the Monte Carlo: histories a second and core, the time to 2 % in the hot voxels of a patient-sized grid, and
+what a history needs: table rows, random blocks and cache lines; cost against histories, voxels and cores.
 
 Run alone: ``python benchmarks/bench_monte_carlo.py [threads]``. The comparison column is what EGSnrc did on one core of a
 machine of this kind; it is quoted, not run here.
@@ -49,6 +50,50 @@ def rows(world, voxels):
         yield name, n / cpu
 
 
+def needs() -> None:
+    """What one history asks of the machine: blocks of four random numbers (one per flight, step or trial), and places it
+    scores in, each a cache line of its own in a large grid. Time against the number of voxels of the same 38 cm cube."""
+    table = tables.stack_media([tables.medium_tables(medium("water"))])
+    size = table.charged[0, 0].nbytes, table.quantiles[0, 0].nbytes, table.photon[0].nbytes
+    print(
+        f"tables of a medium: steps {size[0] >> 10} kB, large deflections {size[1] >> 10} kB, photons {size[2] >> 10} kB"
+    )
+    print(
+        f"{'cube of 38 cm, photon 0.208 MeV':34s} {'lines a history':>16s} {'stop at once':>13s} {'track length':>13s}"
+    )
+    for size in (8, 16, 32, 64, 128):
+        world = mc.grid_world(np.ones((size,) * 3), np.zeros((size,) * 3, dtype=np.int8), (38.4 / size,) * 3, table)
+        source = mc.source([0], [0.208], [1], [(size // 2 * size + size // 2) * size + size // 2])
+        space = mc.scratch(world)
+        lines, speeds = 0.0, []
+        for mode, n in ((mc.KERMA, 400_000), (mc.TRACKS, 100_000)):
+            options = {"seed": 1, "stream": 1, "space": space, "electrons": mode}
+            few = mc.run_batch(world, source, histories=2000, **options)
+            touched = sum(
+                np.count_nonzero(mc.run_batch(world, source, histories=2, batch=b, **options).first) for b in range(20)
+            )
+            lines = max(lines, touched / 40) if mode == mc.TRACKS else lines
+            assert few.histories == 2000
+            _, empty = clock(lambda o=options, w=world, s=source: mc.run_batch(w, s, histories=2, batch=99, **o))
+            _, cpu = clock(lambda o=options, w=world, n=n, s=source: mc.run_batch(w, s, histories=n, batch=1, **o))
+            speeds.append(n / max(cpu - empty, 1e-9))
+        print(f"{f'{size}^3 voxels':34s} {lines:16.1f} {speeds[0]:13.3g} {speeds[1]:13.3g}")
+
+
+def cores(world, source) -> None:
+    """Wall time against threads, and against histories."""
+    print(f"{'threads':>8s} {'histories':>10s} {'wall s':>8s} {'per s':>10s}")
+    for n in (1, 2, 4):
+        if n > numba.config.NUMBA_NUM_THREADS:
+            break
+        numba.set_num_threads(n)
+        for histories in (250_000, 1_000_000):
+            wall, _ = clock(
+                lambda h=histories: mc.run_batch(world, source, histories=h, seed=1, stream=1, stop_cm=3e-3)
+            )
+            print(f"{n:8d} {histories:10d} {wall:8.2f} {histories / wall:10.3g}")
+
+
 def main(threads: int = 1) -> None:
     """Print the table."""
     numba.set_num_threads(threads)
@@ -65,6 +110,10 @@ def main(threads: int = 1) -> None:
     print(f"{'case':20s} {'per core s':>12s} {'EGSnrc':>10s} {'ratio':>7s}")
     for name, speed in rows(world, np.flatnonzero(hot)):
         print(f"{name:20s} {speed:12.3g} {EGSNRC[name]:10.2g} {speed / EGSNRC[name]:7.1f}")
+    needs()
+    lines = lines_of(at.nuclide("Lu-177"), "electron")
+    cores(world, mc.source(*lines, np.flatnonzero(hot), np.ones(int(hot.sum()))))
+    numba.set_num_threads(threads)
     decays = np.where(hot, 1e6, 0.0)
     ask = {"voxel_mm": 3.0, "nuclide": "Lu-177", "media": "water"}
     at.voxel_dose(decays, np.ones(hot.shape), method="convolution", **ask)  # makes the kernels

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from alphatwin.transport import RegionMass, _electrons, _photons, _tables, self_s_values, sphere_absorbed_fraction
+from alphatwin.transport import RegionMass, _tables, self_s_values, sphere_absorbed_fraction
 
 NUCLIDES = ("Ac-225", "Fr-221", "At-217", "Bi-213", "Po-213", "Tl-209", "Pb-209")
 
@@ -30,14 +30,11 @@ def main():
     for radiation in ("alpha", "electron", "photon"):
         label = f"absorbed fractions, {radiation}, 300 energies x 100 masses"
         print(f"{label:60s}{best(lambda r=radiation: sphere_absorbed_fraction(r, energy, mass)):9.4f} s")
-    for e, n in ((0.1, 20_000), (1.0, 4_000)):
-        water = _tables.water_electrons(e)
-        scale = 1.2 * float(water.residual_range[-1])
-        took = best(lambda w=water, e=e, n=n, s=scale: _electrons.depth_kernel(w, e, histories=n, seed=1, scale=s), 3)
-        print(f"{f'electron Monte Carlo, {e} MeV, all threads':60s}{n / took:9.0f} histories/s")
-    photons = _tables.water_photons()
-    took = best(lambda: _photons.scattered_kernel(photons, 0.208, histories=200_000, seed=1, scale=300.0), 3)
-    print(f"{'photon Monte Carlo, 0.208 MeV, all threads':60s}{200_000 / took:9.0f} histories/s")
+    for e in (0.1, 1.0):
+        took = best(lambda e=e: _tables.electron_table(e, 6400), 2)
+        print(f"{f'kernel of electrons of {e} MeV, 6400 histories':60s}{took:9.3f} s")
+    took = best(lambda: _tables.photon_table(0.208, 6400), 1)
+    print(f"{'build-up of 0.208 MeV, 11 x 6400 histories':60s}{took:9.3f} s")
 
 
 if __name__ == "__main__":

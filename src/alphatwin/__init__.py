@@ -45,6 +45,7 @@ _HOME = {
     "SpecificEnergy": "transport.hits",
     "Table": "dose.cells",
     "Uniform": "dose.cells",
+    "VoxelPhantom": "transport.voxel_phantoms",
     "absorbed_dose": "dose",
     "absorbed_fraction": "transport",
     "activities": "physics",
@@ -64,6 +65,7 @@ _HOME = {
     "decays": "physics",
     "dose_point_kernel": "transport.monte_carlo",
     "dsb_yield": "biology.damage",
+    "dvh": "dose.volume",
     "eqd2": "biology",
     "evidence": "evidence",
     "example_path": "case",
@@ -72,6 +74,7 @@ _HOME = {
     "lea_catcheside": "biology",
     "load": "case",
     "load_cells": "case.cells",
+    "load_maps": "case.maps",
     "load_trial": "trials.spec",
     "medium": "physics",
     "monolayer": "dose.cells",
@@ -84,8 +87,10 @@ _HOME = {
     "pool": "evidence.pool",
     "pool_estimates": "evidence.pool",
     "protection_trial": "trials.protection_trial",
+    "read_voxel_phantom": "transport.voxel_phantoms",
     "run": "run",
     "run_cells": "run.cells",
+    "run_maps": "run.maps",
     "run_trial": "trials.running",
     "schema": "case",
     "self_s_values": "transport",
@@ -125,6 +130,7 @@ if TYPE_CHECKING:
     from .biology.tumour import tumour_course
     from .case import Case, example_path, load, schema
     from .case.cells import load_cells
+    from .case.maps import load_maps
     from .catalog import agent, anatomy, source, structure
     from .comparison import Comparison, compare
     from .dose import Dose, absorbed_dose
@@ -141,6 +147,7 @@ if TYPE_CHECKING:
         monolayer,
         spheroid,
     )
+    from .dose.volume import dvh
     from .draws import Draws
     from .errors import AlphatwinError
     from .evidence import evidence
@@ -151,6 +158,7 @@ if TYPE_CHECKING:
     from .report import Report, open_result
     from .run import run
     from .run.cells import run_cells
+    from .run.maps import run_maps
     from .transport import SValues, absorbed_fraction, self_s_values
     from .transport.bodies import organ_s_values
     from .transport.cells import CellShape, cell_s_values, shaped_cell_s_values
@@ -158,6 +166,7 @@ if TYPE_CHECKING:
     from .transport.monte_carlo import dose_point_kernel, voxel_s_values
     from .transport.structures import structure_dose, structure_hits, structure_s_values
     from .transport.voxel_dose import voxel_dose
+    from .transport.voxel_phantoms import VoxelPhantom, read_voxel_phantom
     from .trials import operating_characteristics, virtual_trials
     from .trials.calendar import Calendar
     from .trials.continual import crm, crm_design

@@ -15,7 +15,6 @@ from alphatwin.physics import RADIATIONS
 from alphatwin.physics.matter import medium
 from alphatwin.physics.nuclides import nuclide
 from alphatwin.transport import _cell_geometry as geometry
-from alphatwin.transport import _electrons as electrons
 from alphatwin.transport import _fractions as fractions
 from alphatwin.transport import _structure_rays as structure_rays
 from alphatwin.transport import _tables as tables
@@ -32,6 +31,7 @@ from alphatwin.transport.cells import (
 from alphatwin.transport.structures import structure_hits, structure_s_values
 from alphatwin.units import JOULE_PER_MEV
 from oracle import cells as oracle
+from oracle import electrons_one_by_one as electrons
 
 PAIRS = (
     ("cell", "cell"),

@@ -14,10 +14,11 @@ import pytest
 import alphatwin as at
 from alphatwin.physics.matter import medium
 from alphatwin.physics.nuclides import nuclide
-from alphatwin.transport import _electrons, _tables
 from alphatwin.transport import _mc_histories as mc
 from alphatwin.transport import _mc_tables as tables
 from alphatwin.transport._fractions import first_collision, geometric_reduction
+from alphatwin.transport._mc_relaxation import BREMS_EVERY
+from oracle import electrons_one_by_one
 from oracle import monte_carlo as oracle
 
 WATER = medium("water")
@@ -186,9 +187,11 @@ def test_soft_and_hard_losses_add_up_to_the_stopping_power():
         w = np.geomspace(cut, e / 2, 20_001)
         hard = 2 * math.pi * oracle.RE2_NA * electrons * oracle.MC2 / beta2
         hard *= float(np.trapezoid([oracle.moller(e, v) * v * v for v in w], np.log(w)))
-        k = np.geomspace(cut, e, 20_001)
-        radiated = WATER.mass_stopping_power("electron", e, "radiative") / (0.75 * e)
-        radiated *= float(np.trapezoid((1 - k / e + 0.75 * (k / e) ** 2) * k, np.log(k)))
+        y = np.linspace(0, 1, 40_001)
+        shape = tables.brems_shape(WATER)[round(i / BREMS_EVERY)]
+        chi = np.interp(y, np.linspace(0, 1, len(shape)), shape)
+        radiated = WATER.mass_stopping_power("electron", e, "radiative") / float(np.trapezoid(chi, y))
+        radiated *= float(np.trapezoid(np.where(y * e >= cut, chi, 0.0), y))
         total = WATER.mass_stopping_power("electron", e)
         assert rows[i, tables.SOFT_LOSS] + hard + radiated == pytest.approx(total, rel=2e-4)
 
@@ -436,8 +439,8 @@ def test_a_positron_ends_in_two_photons():
 def test_condensed_steps_match_single_collisions(energy):
     """The same cross sections followed collision by collision, without steps or hinges, in a code of its own."""
     csda = WATER.csda_range_g_per_cm2("electron", energy)
-    edges, chunks, _ = _electrons.depth_kernel(
-        _tables.water_electrons(energy), energy, histories=12_000, seed=5, scale=1.2 * csda, bins=60
+    edges, chunks, _ = electrons_one_by_one.depth_kernel(
+        electrons_one_by_one.water_electrons(energy), energy, histories=12_000, seed=5, scale=1.2 * csda, bins=60
     )
     single = np.cumsum(chunks.mean(axis=0))[:-1]
     u = np.cumsum(chunks, axis=1).std(axis=0)[:-1] / math.sqrt(len(chunks))

@@ -14,11 +14,11 @@ from alphatwin import transport
 from alphatwin.physics.matter import medium
 from alphatwin.physics.nuclides import nuclide
 from alphatwin.transport import RegionMass, self_s_values, sphere_absorbed_fraction
-from alphatwin.transport import _electrons as electrons
 from alphatwin.transport import _fractions as fractions
-from alphatwin.transport import _photons as photons
-from alphatwin.transport import _tables as tables
+from alphatwin.transport._tables import ELECTRON_HISTORIES
 from alphatwin.units import JOULE_PER_MEV
+from oracle import electrons_one_by_one as electrons
+from oracle import photons_of_kerma as photons
 from oracle import spheres as oracle
 
 MGY_PER_MBQ_H = 3.6e9 * 1e3
@@ -144,13 +144,44 @@ def test_red_marrow_models_differ_by_what_icrp_133_implies():
 # --- closed forms ----------------------------------------------------------------------------------------------------
 
 
-def test_small_photon_spheres_tend_to_three_quarters_mu_en_r():
+def test_photon_spheres_between_the_range_and_the_mean_free_path():
+    """3/4 mu_en R where electrons hardly leave and photons hardly come back. At mu R = 0.01: the skin that electrons leave
+    (3/4 of their mean way over R: 6 um over 270 um, 2 %) and scattered photons (order mu R) against it: 4 %."""
     water = medium("water")
-    for energy in (0.03, 0.1, 0.5, 2.0):
-        mu = water.mass_attenuation(energy)
-        radius = 1e-3 / mu  # first correction: B - 1 and -8 tau/15, both of order tau
+    for energy in (0.03, 0.06):
+        radius = 0.01 / water.mass_attenuation(energy)
         phi = fractions.photon_fraction(water, np.array([energy]), np.array([radius])).item()
-        assert phi == pytest.approx(0.75 * water.mass_energy_absorption(energy) * radius, rel=2e-3)
+        assert phi == pytest.approx(0.75 * water.mass_energy_absorption(energy) * radius, rel=0.04)
+
+
+@pytest.mark.parametrize("energy", [1.0, 2.0])
+def test_electrons_of_photons_fly_through_small_spheres(energy):
+    """Radius far below the electrons' range: a collision inside (in proportion to R), then a chord's worth of energy: R^2.
+
+    10 %: 2 to 4 % of counting at such radii, and the electrons that end inside.
+    """
+    water = medium("water")
+    radius = np.array([8e-3, 16e-3])
+    phi = fractions.photon_fraction(water, np.array([energy]), radius)[0]
+    assert phi[1] / phi[0] == pytest.approx(4.0, rel=0.1)
+    assert phi[0] < 0.1 * 0.75 * water.mass_energy_absorption(energy) * radius[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("energy", [0.02, 0.1, 0.5])
+def test_buildup_without_electron_transport_is_its_slow_twin(energy):
+    """Where electrons cannot leave a sphere, the shipped table is the kerma build-up of a code of its own."""
+    water = medium("water")
+    rows = fractions._read("photon-buildup.csv", 4)
+    rows = rows[rows[:, 0] == energy]
+    reach = water.csda_range_g_per_cm2("electron", energy) * water.mass_attenuation(energy)
+    large = (rows[:, 1] > 300 * reach) & (rows[:, 1] < 30)
+    theirs, u = photons.kerma_buildup(photons.water_photons(), energy, rows[large, 1], 400_000)
+    assert large.sum() >= 3
+    # 300 ranges: a skin of 0.1 %; and what photon electrons radiate in flight
+    assert np.all(
+        np.abs(rows[large, 2] / theirs - 1) < 0.004 + 4 * np.hypot(u / theirs, rows[large, 3] / rows[large, 2])
+    )
 
 
 def test_first_collision_chance_against_its_integral_and_its_twin():
@@ -190,7 +221,7 @@ def test_large_spheres_lose_a_skin(particle):
 
 def test_electrons_without_collisions_slow_down_along_a_straight_line():
     """Elastic scattering without deflection, no hard collisions: energy within r is E - E(R0 - r), the CSDA."""
-    medium_ = tables.water_electrons(0.5)
+    medium_ = electrons.water_electrons(0.5)
     water = medium("water")
     e = np.exp(medium_.log_energy_min + medium_.log_energy_step * np.arange(len(medium_.restricted_loss)))
     straight = dataclasses.replace(
@@ -213,7 +244,7 @@ def test_electrons_without_collisions_slow_down_along_a_straight_line():
 
 def test_electron_energy_is_conserved_and_radiates_as_tabulated():
     energy = 1.0
-    water = tables.water_electrons(energy)
+    water = electrons.water_electrons(energy)
     _, chunks, radiated = electrons.depth_kernel(
         water, energy, histories=6400, seed=3, scale=1.2 * float(water.residual_range[-1])
     )
@@ -223,17 +254,27 @@ def test_electron_energy_is_conserved_and_radiates_as_tabulated():
 
 
 def test_stored_kernels_radiate_as_tabulated():
+    """Radiated energy against ESTAR's yield Y, within the statistics of N histories.
+
+    Kramers' thick-target law has 2 Y (E - k)/(E k) dk photons between k and k + dk: their energies sum to Y E with the
+    variance (integral of k^2) Y E^2/3, so the mean of N electrons has the relative standard error 1/sqrt(3 N Y).
+    """
     rows = fractions._read("electron-kernel.csv", 6)
-    for energy in (0.5, 1.0, 2.0, 4.0):
+    z = []
+    for energy in sorted(set(rows[:, 0])):
         stored = rows[rows[:, 0] == energy][0]
-        assert stored[1] == pytest.approx(medium("water").radiation_yield(energy), rel=0.04)
+        wanted = medium("water").radiation_yield(energy)
+        z.append((stored[1] / wanted - 1) * math.sqrt(3 * ELECTRON_HISTORIES * wanted))
         assert stored[2] == pytest.approx(medium("water").csda_range_g_per_cm2("electron", energy), rel=1e-3)
+    assert len(z) == 17
+    assert max(abs(v) for v in z) < 4
+    assert float(np.mean(np.square(z))) == pytest.approx(1.0, abs=4 * math.sqrt(2 / len(z)))
 
 
 def test_restricted_and_hard_collisions_share_the_stopping_power():
     """Below the cut continuous, above it Moller collisions: together the collision stopping power, for any cut."""
     for cut in (0.003, 0.03):
-        water = tables.water_electrons(1.0, cut)
+        water = electrons.water_electrons(1.0, cut)
         _, energy_moment = electrons.moller_moments(np.array([1.0]), cut)
         number, _ = electrons.moller_moments(np.array([1.0]), cut)
         mean_loss = energy_moment / number
@@ -259,7 +300,7 @@ def test_moller_transfers_have_the_mean_of_the_cross_section():
 
 def test_compton_and_rayleigh_cosines_follow_their_laws():
     """Mean cosine of 20 000 draws against the integral of Klein-Nishina x S and of Thomson x F^2."""
-    water = tables.water_photons()
+    water = photons.water_photons()
     log_x = water.log_x_min + water.log_x_step * np.arange(len(water.scattering_function))
     cos_t = np.linspace(-1, 1, 40_001)
     energy = 0.03
@@ -283,7 +324,7 @@ def test_compton_and_rayleigh_cosines_follow_their_laws():
 @pytest.mark.parametrize("energy", [0.03, 0.1, 0.5, 3.0])
 def test_photon_energy_is_conserved(energy):
     """First collisions (closed form) plus scattered photons (sampled) lay down all energy, within 4 standard errors."""
-    water = tables.water_photons(400)
+    water = photons.water_photons(400)
     at = (math.log(energy) - water.log_energy_min) / water.log_energy_step
 
     def value(table):

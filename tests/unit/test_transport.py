@@ -10,9 +10,7 @@ import pytest
 from alphatwin import catalog, transport
 from alphatwin.errors import CatalogError, DomainError, UnitError
 from alphatwin.transport import MarrowModel, RegionMass, absorbed_fraction, self_s_values, sphere_absorbed_fraction
-from alphatwin.transport import _electrons as electrons
 from alphatwin.transport import _fractions as fractions
-from alphatwin.transport import _photons as photons
 from alphatwin.transport import _tables as tables
 from alphatwin.transport._random import uniforms
 
@@ -170,17 +168,16 @@ def test_uniforms_are_uniform_and_differ_between_histories():
     assert np.corrcoef(drawn.T)[np.triu_indices(4, 1)] == pytest.approx(0.0, abs=4 / np.sqrt(len(drawn)))
 
 
-def test_kernels_give_the_same_bits_on_any_number_of_threads():
+def test_tables_have_the_same_bits_on_any_number_of_threads():
     import numba
 
-    electron, photon = tables.water_electrons(0.02), tables.water_photons(200)
     results = []
     before = numba.get_num_threads()
     try:
         for threads in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
             numba.set_num_threads(threads)
-            _, a, r = electrons.depth_kernel(electron, 0.02, histories=500, seed=9, scale=1e-3)
-            _, b = photons.scattered_kernel(photon, 0.3, histories=1000, seed=9, scale=100.0)
+            _, a, _, r, _ = tables.electron_table(0.02, histories=640, seed=9)
+            b, _ = tables.photon_table(0.3, histories=640, seed=9)
             results.append((a.tobytes(), r, b.tobytes()))
     finally:
         numba.set_num_threads(before)
@@ -188,20 +185,20 @@ def test_kernels_give_the_same_bits_on_any_number_of_threads():
 
 
 def test_shipped_electron_kernel_is_what_the_code_makes():
-    """A quarter of the histories of the lowest energy again, within 4 of their standard errors."""
+    """A quarter of the histories of the lowest energy with another seed, within 5 of their standard errors (1.1 u of both)."""
     rows = fractions._read("electron-kernel.csv", 6)
     rows = rows[rows[:, 0] == 0.01]
-    x, within, u, radiated, csda = tables.electron_table(0.01, tables.electron_histories(0.01) // 4)
+    x, within, u, radiated, csda = tables.electron_table(0.01, tables.ELECTRON_HISTORIES // 4, seed=1)
     assert x == pytest.approx(rows[:, 3], rel=1e-5)
     assert csda == pytest.approx(rows[0, 2], rel=1e-5)
-    assert np.all(np.abs(within - rows[:, 4]) <= 4 * u + 1e-5)
+    assert np.all(np.abs(within - rows[:, 4]) <= 5 * u + 1e-5)
     assert radiated == pytest.approx(rows[0, 1], abs=2e-4)
 
 
 def test_shipped_photon_table_is_what_the_code_makes():
     rows = fractions._read("photon-buildup.csv", 4)
     rows = rows[rows[:, 0] == 0.1]
-    factor, u = tables.photon_table(tables.water_photons(), 0.1, 100_000)
+    factor, u = tables.photon_table(0.1, 6400, seed=1)
     assert np.all(np.abs(factor - rows[:, 2]) <= 5 * u + 1e-5)
 
 
@@ -212,7 +209,8 @@ def test_tables_cover_what_they_promise():
     log_e, log_tau, factor = fractions._photon_table()
     assert np.exp(log_e) == pytest.approx(tables.PHOTON_ENERGIES_MEV)
     assert np.exp(log_tau) == pytest.approx(tables.OPTICAL_RADII)
-    assert factor.min() >= 1.0
+    assert factor.min() > 0
+    assert np.all(factor[np.exp(log_e) <= 0.002] > 0.99)  # there nothing leaves its collision
 
 
 def test_a_broken_table_says_how_to_make_it_again(monkeypatch, tmp_path):

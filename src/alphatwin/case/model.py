@@ -530,6 +530,33 @@ def _structures(value: object) -> object:
     return made
 
 
+class FractionFiles(_Part):
+    """Absorbed fractions from files of the user's own in place of a stylised body."""
+
+    saf: str = Field(
+        min_length=1, max_length=1000, description="folder with SAF files (ICRP 133 or CSV); relative to the case file"
+    )
+
+
+def _transport(value: object) -> object:
+    """``body``, ``spheres``, or the folder of the user's files."""
+    allowed = "Write 'body', 'spheres', or {saf: FOLDER} for absorbed fractions of your own."
+    if isinstance(value, str):
+        if value not in ("body", "spheres"):
+            raise ValueError(f"{short(value)} is not known. {suggestion(value, ('body', 'spheres'))}{allowed}")
+        return value
+    if isinstance(value, FractionFiles):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError(f"{short(value)} is not known. {allowed}")
+    for key in value:
+        if key != "saf":
+            raise _fault(f"{short(key)} is not known here. {allowed}", str(key))
+    if not isinstance(value.get("saf"), str) or not str(value["saf"]).strip():
+        raise _fault(f"{short(value.get('saf'))} names no folder. {allowed}", "saf")
+    return value
+
+
 class Options(_Part):
     """How the case is computed."""
 
@@ -539,9 +566,10 @@ class Options(_Part):
         default="95 %", validate_default=True, description="probability to stay within a limit, for the next cycle"
     )
     mass_basis: Literal["with_blood", "parenchyma"] = "with_blood"
-    transport: Literal["body", "spheres"] = Field(
+    transport: Annotated[Literal["body", "spheres"] | FractionFiles, BeforeValidator(_transport)] = Field(
         default="body",
-        description="body: photons reach the other organs of a stylised adult (people only); spheres: every region alone",
+        description="body: photons reach the other organs of a stylised body of that age (people only); spheres: every "
+        "region alone; {saf: FOLDER}: absorbed fractions from files of your own",
     )
     calibration_sd: Fraction = Field(default="5 %", validate_default=True, description="common to all regions, k = 1")
     mass_sd: Fraction = Field(default="5 %", validate_default=True, description="of a measured volume or mass, k = 1")
@@ -700,13 +728,13 @@ class Case(_Part):
         return validated(data, where, lambda location: "")
 
 
-def schema(kind: Literal["patient", "cells"] = "patient") -> dict[str, Any]:
+def schema(kind: Literal["patient", "cells", "maps"] = "patient") -> dict[str, Any]:
     """JSON Schema of a case file, for editors.
 
     Parameters
     ----------
-    kind : {"patient", "cells"}
-        A case of `run`, or one of `run_cells`.
+    kind : {"patient", "cells", "maps"}
+        A case of `run`, of `run_cells` or of `run_maps`.
 
     Raises
     ------
@@ -718,15 +746,20 @@ def schema(kind: Literal["patient", "cells"] = "patient") -> dict[str, Any]:
     >>> schema("cells")["required"]
     ['case', 'cluster', 'source', 'response']
     """
-    if kind not in ("patient", "cells"):
+    kinds = ("patient", "cells", "maps")
+    if kind not in kinds:
         raise CaseError(
-            f"There is no case of the kind {kind!r}. {suggestion(str(kind), ('patient', 'cells'))}Kinds: patient, cells."
+            f"There is no case of the kind {kind!r}. {suggestion(str(kind), kinds)}Kinds: {', '.join(kinds)}."
         )
     model: type[BaseModel] = Case
     if kind == "cells":
         from .cells import CellsCase
 
         model = CellsCase
+    if kind == "maps":
+        from .maps import MapsCase
+
+        model = MapsCase
     made: dict[str, Any] = model.model_json_schema(by_alias=True)
     made["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return made

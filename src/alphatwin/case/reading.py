@@ -18,6 +18,7 @@ from .model import (
     CurveTerm,
     DaughterOptions,
     ExternalBeam,
+    FractionFiles,
     LimitChoice,
     MeasuredKinetics,
     Options,
@@ -90,6 +91,7 @@ def located(path: str | pathlib.Path, message: str) -> str:
 
 _PLACE = re.compile(
     r"(?:patient|treatment|kinetics|daughters|prior_therapy|limits|options"
+    r"|density|ct|medium|sources|chain|regions|method|dose_rate_at"
     r"|cells|cluster|source|uptake|response|oxygen|bystander|compare|designs|truths)(?:\.[\w-]+)*(?=:)"
 )
 
@@ -339,6 +341,7 @@ _PARTS: Parts = {
     ("limits", "*"): LimitChoice,
     ("cells",): CellOptions,
     ("options",): Options,
+    ("options", "transport"): FractionFiles,
 }
 
 

@@ -137,8 +137,9 @@ def _app() -> Any:
 
     _add_work(app)
     _add_catalogue(app)
-    from . import _evidence
+    from . import _dose, _evidence
 
+    _dose.add(app)
     _evidence.add(app)
     from . import _images
 
@@ -234,7 +235,7 @@ def _add_catalogue(app: typer.Typer) -> None:
 
     @app.command("schema", short_help="JSON Schema of a case, for editors.")
     def schema_command(
-        kind: str = typer.Argument("patient", help="patient: a case of run; cells: a case of cells."),
+        kind: str = typer.Argument("patient", help="A case of run (patient), cells or dose (maps)."),
         as_json: bool = json_option,
     ) -> None:
         """Print the JSON Schema of a case file, for editors."""
@@ -280,7 +281,7 @@ def _run(case_file: pathlib.Path, out: pathlib.Path, samples: int | None, seed: 
 
         report_room.check_writable(out, case.case)  # before the work, not after it
         try:
-            report = run(case, progress=stage)
+            report = run(case, progress=stage, beside=case_file)
         except OutputError:
             raise
         except AlphatwinError as error:  # what the case asks for cannot be done: say where the case asks for it

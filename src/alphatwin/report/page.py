@@ -100,6 +100,7 @@ def _context(report: Report) -> dict[str, Any]:
         "tornado": _script(_tornado(report)) if report.sensitivity else None,
         "what_if": report.what_if,
         "cross_fire": report.course.s_values.cross_fire,
+        "own_fractions": not isinstance(report.case.options.transport, str),
         "assumptions": report.assumptions,
         "gaps": report.gaps,
         "evidence": report.evidence,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import platform
 import sys
 import types
@@ -10,11 +11,12 @@ from typing import Any
 
 from .. import __version__, catalog
 from .._jit import source_sha256
-from ..case import Case
+from ..case import Case, FractionFiles
 from ..draws import Draws
-from ..errors import CaseError, suggestion
+from ..errors import AlphatwinError, CaseError, suggestion
 from ..physics import nuclide as nuclide_of
 from ..report import Provenance, Report
+from ..transport.saf_files import FractionSet, fraction_set
 from ._account import evaluate
 from ._context import Context, Evaluation, Recorder
 from ._nuclei import nucleus_hits
@@ -38,7 +40,7 @@ class _CallableModule(types.ModuleType):
 sys.modules[__name__].__class__ = _CallableModule
 
 
-def run(case: Case, progress: Progress = lambda stage: None) -> Report:
+def run(case: Case, progress: Progress = lambda stage: None, *, beside: str | pathlib.Path = ".") -> Report:
     """From a case to its report.
 
     Parameters
@@ -47,6 +49,8 @@ def run(case: Case, progress: Progress = lambda stage: None) -> Report:
         From ``alphatwin.load(path)`` or ``Case.from_mapping``.
     progress : callable, optional
         Called with the name of each stage as it begins.
+    beside : str or Path
+        The case file, or the folder from which ``options: {transport: {saf: FOLDER}}`` counts.
 
     Returns
     -------
@@ -67,13 +71,14 @@ def run(case: Case, progress: Progress = lambda stage: None) -> Report:
     """
     _check_agents(case)
     _check_retained(case)
+    fractions = _fractions(case, pathlib.Path(beside))
     progress("fitting curves")
     curves = fit_curves(case)
     progress("propagating uncertainty")
     draws = Recorder(case.options.samples, case.options.seed)
-    context = Context(case, draws)
+    context = Context(case, draws, fractions=fractions)
     main = evaluate(context, curves)
-    point = evaluate(Context(case, Draws(1)), curves)
+    point = evaluate(context.variant(Draws(1)), curves)
     tissue = (
         main.planned_limit.limiting_tissue
         if main.planned_limit is not None
@@ -86,9 +91,9 @@ def run(case: Case, progress: Progress = lambda stage: None) -> Report:
         progress("looking into structures")
     structures = structure_results(context, main.course)
     progress("moving one input at a time")
-    moved, centre = one_at_a_time(case, curves, names, tissue)
+    moved, centre = one_at_a_time(context, curves, names, tissue)
     progress("trying other choices")
-    alternatives = other_choices(case, curves, tissue, float(point.answer(tissue)[0]))
+    alternatives = other_choices(context, curves, tissue, float(point.answer(tissue)[0]))
     return Report(
         case=case,
         course=main.course,
@@ -110,6 +115,17 @@ def run(case: Case, progress: Progress = lambda stage: None) -> Report:
         inputs=context.book.inputs,
         provenance=_provenance(context, main),
     )
+
+
+def _fractions(case: Case, beside: pathlib.Path) -> FractionSet | None:
+    """Absorbed fractions of the files that the case names."""
+    if not isinstance(case.options.transport, FractionFiles):
+        return None
+    base = beside if beside.is_dir() else beside.parent
+    try:
+        return fraction_set(base / case.options.transport.saf, case.patient.anatomy)
+    except AlphatwinError as error:
+        raise CaseError(f"options.transport.saf: {error}") from None
 
 
 def _check_agents(case: Case) -> None:

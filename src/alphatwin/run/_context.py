@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from .. import biology, catalog, transport
 from ..draws import Draws
 from ..report import Course, Input
+from ..transport.saf_files import FractionSet
 
 if TYPE_CHECKING:
     from ..case import Case
@@ -80,7 +81,12 @@ class Context:
     rbe_reference: Literal["low_dose", "2_gy_fractions"] = "low_dose"
     marrow: transport.MarrowModel = field(default_factory=transport.MarrowModel)
     freed_are_lost: bool = False
+    fractions: FractionSet | None = None  # of the user's files, where the case names some
     book: Book = field(default_factory=Book)
+
+    def variant(self, draws: Draws, **changes: Any) -> Context:
+        """The same with other draws or choices, and a book of its own."""
+        return replace(self, draws=draws, book=Book(), **changes)
 
     def score(self, name: str) -> np.ndarray:
         """Standard-normal scores z[sample] of an uncertain input."""

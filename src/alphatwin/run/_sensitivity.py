@@ -23,13 +23,13 @@ Curves = Mapping[str, kinetics.Curve]
 
 
 def one_at_a_time(
-    case: Case, curves: Curves, names: tuple[str, ...], tissue: str
+    context: Context, curves: Curves, names: tuple[str, ...], tissue: str
 ) -> tuple[tuple[Sensitivity, ...], float]:
     """Each input alone at one standard deviation; the scores of one curve are put together in quadrature.
 
     Returns the rows, largest swing first, and the answer at the point estimate.
     """
-    values = evaluate(Context(case, OneAtATime.of(names)), curves).answer(tissue)
+    values = evaluate(context.variant(OneAtATime.of(names)), curves).answer(tissue)
     values = np.broadcast_to(values, (2 * len(names) + 1,))
     centre = float(values[0])
     groups: dict[str, list[tuple[float, float]]] = {}
@@ -47,54 +47,57 @@ def one_at_a_time(
     return tuple(row for row in rows if row.swing > 1e-6 * abs(centre)), centre
 
 
-def other_choices(case: Case, curves: Curves, tissue: str, reference: float) -> tuple[WhatIf, ...]:
+def other_choices(context: Context, curves: Curves, tissue: str, reference: float) -> tuple[WhatIf, ...]:
     """Other choices of model, each at the point estimate; those that change nothing are left out."""
+    case = context.case
     nuclide = nuclide_of(catalog.agent(case.treatment.agent).nuclide)
     made: list[WhatIf] = []
 
-    def add(name: str, why: str, context: Context, other: Curves = curves) -> None:
-        value = float(evaluate(context, other).answer(tissue)[0])
+    def add(name: str, why: str, changed: Context, other: Curves = curves) -> None:
+        value = float(evaluate(changed, other).answer(tissue)[0])
         if abs(value - reference) > 1e-6 * abs(reference):
             made.append(WhatIf(name, value, reference, why))
 
     point = Draws(1)
     if case.daughters.model == "free" and len(nuclide.chain) > 1:
         stay = case.model_copy(update={"daughters": case.daughters.model_copy(update={"model": "in_place"})})
-        add("every daughter decays in place", "no daughter leaves the site of decay", Context(stay, point))
+        add("every daughter decays in place", "no daughter leaves the site of decay", context.variant(point, case=stay))
         add(
             "freed daughters leave the body at once",
             "the difference is what arrives with daughters that were born elsewhere",
-            Context(case, point, freed_are_lost=True),
+            context.variant(point, freed_are_lost=True),
         )
     if nuclide.energy_MeV("alpha", chain=True) > 0:
         add(
             "RBE taken against 2 Gy fractions (RBE2)",
             "the published RBE does not name its reference; the result takes it against low dose (RBE_M)",
-            Context(case, point, rbe_reference="2_gy_fractions"),
+            context.variant(point, rbe_reference="2_gy_fractions"),
         )
         add(
             "skeletal marrow model: 0.61 of the alpha energy",
             "alphas born in marrow also lose energy in bone and fat",
-            Context(case, point, marrow=transport.MarrowModel.skeletal()),
+            context.variant(point, marrow=transport.MarrowModel.skeletal()),
         )
     basis = "parenchyma" if case.options.mass_basis == "with_blood" else "with_blood"
     label = "parenchyma alone" if basis == "parenchyma" else "with blood"
     add(
         f"reference masses: {label}",
         "which mass a reference S value is for",
-        Context(_with_options(case, mass_basis=basis), point),
+        context.variant(point, case=_with_options(case, mass_basis=basis)),
     )
-    if Context(case, point).human:
+    if context.human:
         way, label, why = (
             ("spheres", "every region alone, as a sphere", "photons of one region do not reach another")
             if case.options.transport == "body"
             else ("body", "photons of a stylised body", "photons of one region reach the others")
+            if case.options.transport == "spheres"
+            else ("body", "absorbed fractions of a stylised body", "in place of those of the files")
         )
-        add(label, why, Context(_with_options(case, transport=way), point))
+        add(label, why, context.variant(point, case=_with_options(case, transport=way)))
     for model, label in (("mono", "mono-exponential curves"), ("average", "curves averaged over models by AICc")):
         other = _with_model(case, model)
         with contextlib.suppress(FitError):  # too few points for it: then it is no choice
-            add(label, "the model of the time-activity curve", Context(other, point), fit_curves(other))
+            add(label, "the model of the time-activity curve", context.variant(point, case=other), fit_curves(other))
     return tuple(made)
 
 

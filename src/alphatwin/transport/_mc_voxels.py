@@ -5,10 +5,11 @@ A world is a tuple of numbers ``geo`` and the arrays ``density[voxel]`` (g/cm3) 
 density, so lengths are g/cm2, and "voxel" j ends at ``scale (j + 1)^2 / n^2``.
 
 A particle is ``p`` = x, y, z, u, v, w and, in a grid, ``cell`` = ix, iy, iz, voxel. Histories come in pairs, both drawn
-from one stratum of the source. Energy goes into ``tally[voxel, (sum, sum of squared differences, this pair's difference,
-its number)]``: for independent x and x' of one stratum (x - x')^2 estimates the variance of x + x', so error bars stay
+from one stratum of the source. A tally is (rows, waiting): energy waits in a short list (place, MeV) until its history is
+over, then goes into ``rows[voxel, (sum, sum of squared differences, this pair's difference, its number)]``; only `deposit`
+and `settle` touch it. For independent x and x' of one stratum (x - x')^2 estimates the variance of x + x', so error bars stay
 right when the source is stratified. A row is half a cache line: a large grid is as fast as its memory. Two more places
-follow the voxels: what left the world, and what was radiated and not followed.
+follow the voxels: `LEFT`, what left the world, and `RADIATED`, what was radiated and not followed.
 """
 
 from __future__ import annotations
@@ -18,9 +19,34 @@ import math
 from .._jit import njit
 from ._mc_tables import KERNEL
 
-__all__ = ["DX", "DY", "DZ", "MARGIN", "NX", "NY", "NZ", "OUT_DENSITY", "OUT_MEDIUM", "SCALE", "SHELLS",
-           "deposit", "enter", "face_distance", "inside", "move", "shell_of", "turn", "voxel_bounds"]  # fmt: skip
+__all__ = [
+    "DX",
+    "DY",
+    "DZ",
+    "LEFT",
+    "MARGIN",
+    "NX",
+    "NY",
+    "NZ",
+    "OUT_DENSITY",
+    "OUT_MEDIUM",
+    "RADIATED",
+    "SCALE",
+    "SHELLS",
+    "WAITING",
+    "deposit",
+    "enter",
+    "face_distance",
+    "inside",
+    "move",
+    "settle",
+    "shell_of",
+    "turn",
+    "voxel_bounds",
+]  # fmt: skip
 
+LEFT, RADIATED = -2, -1  # places, counted from the end
+WAITING = 255  # deposits that wait
 # geo: voxel edges in cm, their numbers, number of shells (0: a grid), scale of the shells, and what lies round the grid:
 # density (0: nothing) and medium, to a distance `MARGIN` (cm) from its faces
 DX, DY, DZ, NX, NY, NZ, SHELLS, SCALE, OUT_DENSITY, OUT_MEDIUM, MARGIN = range(11)
@@ -46,15 +72,34 @@ def turn(p, mu, phi):  # type: ignore[no-untyped-def]
 
 
 @njit(**KERNEL)
+def settle(tally, history):  # type: ignore[no-untyped-def]
+    """Write what waits into the rows; misses of memory overlap here, where nothing depends on them."""
+    rows, waiting = tally
+    pair, even = history >> 1, history & 1 == 0
+    for k in range(1, int(waiting[0, 0]) + 1):
+        place, energy = int(waiting[k, 0]), waiting[k, 1]
+        rows[place, 0] += energy
+        if rows[place, 3] != pair:
+            rows[place, 1] += rows[place, 2] * rows[place, 2]
+            rows[place, 2] = 0.0
+            rows[place, 3] = pair
+        rows[place, 2] += energy if even else -energy
+    waiting[0, 0] = 0.0
+
+
+@njit(**KERNEL)
 def deposit(tally, place, history, energy):  # type: ignore[no-untyped-def]
     """Add energy of one history to a place."""
-    pair = history >> 1
-    tally[place, 0] += energy
-    if tally[place, 3] != pair:
-        tally[place, 1] += tally[place, 2] * tally[place, 2]
-        tally[place, 2] = 0.0
-        tally[place, 3] = pair
-    tally[place, 2] += energy if history & 1 == 0 else -energy
+    waiting = tally[1]
+    n = int(waiting[0, 0])
+    if n > 0 and waiting[n, 0] == place:
+        waiting[n, 1] += energy
+        return
+    if n == waiting.shape[0] - 1:
+        settle(tally, history)
+        n = 0
+    waiting[n + 1, 0], waiting[n + 1, 1] = place, energy
+    waiting[0, 0] = n + 1
 
 
 @njit(**KERNEL)
@@ -115,6 +160,15 @@ def voxel_bounds(p, cell, geo):  # type: ignore[no-untyped-def]
 
 
 @njit(**KERNEL)
+def stays_in(p, cell, length, geo):  # type: ignore[no-untyped-def]
+    """Whether a flight of this length ends in the voxel where it begins."""
+    x = p[0] + p[3] * length - cell[0] * geo[DX]
+    y = p[1] + p[4] * length - cell[1] * geo[DY]
+    z = p[2] + p[5] * length - cell[2] * geo[DZ]
+    return x > 0.0 and x < geo[DX] and y > 0.0 and y < geo[DY] and z > 0.0 and z < geo[DZ]
+
+
+@njit(**KERNEL)
 def cross(p, cell, geo, axis):  # type: ignore[no-untyped-def]
     """Step into the next voxel along an axis, exactly onto the face; whether it still lies in the grid."""
     step = 1 if p[3 + axis] > 0.0 else -1
@@ -150,6 +204,11 @@ def move(p, cell, path, rate, where, geo, density, media, tally, history):  # ty
     while True:
         rho = density[cell[3]]
         length = path / rho
+        if stays_in(p, cell, length, geo):
+            for k in range(3):
+                p[k] += p[3 + k] * length
+            deposit(tally, cell[3], history, rate * path)
+            return 0.0, 0
         t, axis = voxel_bounds(p, cell, geo)
         if length <= t:
             for k in range(3):

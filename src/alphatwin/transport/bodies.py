@@ -1,6 +1,6 @@
-"""Organ S values with cross-fire: a stylised body, its specific absorbed fractions, and S(r_T <- r_S) of any nuclide.
+"""Organ S values with cross-fire: stylised bodies, their specific absorbed fractions, and S(r_T <- r_S) of any nuclide.
 
-The bodies are sets of ellipsoids, elliptical cylinders, cones and tori (`catalog.bodies`), laid on a grid of 2 mm in which
+The bodies are sets of ellipsoids, elliptical cylinders, cones and tori (`catalog.bodies`), laid on a grid of 1 to 2 mm in which
 `_body_transport` follows photons. What that gives, specific absorbed fractions with their statistical uncertainty, is shipped
 in the catalogue. Alphas and recoils stay where they are born; electrons leave a source only for the wall of a hollow organ.
 Equations, sources and comparisons: docs/bodies.md.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as dc_replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,7 +33,11 @@ from ..units import JOULE_PER_MEV
 from .spheres import MarrowModel, RegionMass, SValues, self_s_values
 
 if TYPE_CHECKING:
+    import os
+
     import xarray as xr
+
+    from .voxel_phantoms import VoxelPhantom
 
 __all__ = ["BodyFractions", "VoxelBody", "body_fractions", "body_s_values", "organ_s_values", "voxel_body"]
 
@@ -41,7 +45,6 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Basis = Literal["with_blood", "parenchyma"]
 
-EDGE_CM = 0.2
 LOW_MEV, HIGH_MEV = 0.01, 4.0  # energies of the shipped fractions; below, photons are local
 # Regions of the catalogue's anatomies, made of regions of the body
 UNIONS: dict[str, tuple[str, ...]] = {
@@ -60,10 +63,13 @@ MARROW, SKELETON = "red_marrow", "skeleton"
 REMAINDER = "remainder"
 MASSES = "# masses_g:"  # the line of the shipped file that holds them
 _PHOTON = RADIATIONS.index("photon")
-CROSS_FIRE = (
-    "Photons from one region to another as in a stylised adult (ORNL/TM-8381), scaled to the masses here; the anatomy of the "
-    "patient may differ by 20 to 30 % or, for organs that touch, more. Nobody read the shapes of that body in its report."
-)
+# The body that stands for an anatomy; the published series has one phantom for 15 years and the woman
+BODY_OF = {
+    "adult-male": "adult",
+    "adult-female": "child-15y",
+    **{n: n for n in ("child-newborn", "child-1y", "child-5y", "child-10y", "child-15y")},
+}
+MONTE_CARLO = "photon Monte Carlo of the stylised body"  # the name of its statistical error among the inputs
 _COMMAND = "python -m alphatwin.transport._body_transport"
 _FLOOR = 1e-15  # 1/kg, stands for 0 in logarithms
 
@@ -152,12 +158,14 @@ def inside_region(region: BodyRegion, x: npt.ArrayLike, y: npt.ArrayLike, z: npt
     found = np.zeros(px.shape, dtype=bool)
     for part in region.parts:
         low, high = _heights(part)
-        if pz.size == 0 or float(pz.max()) < low or float(pz.min()) > high:
+        u, v, w = np.abs(px) if part.mirror else px, py, pz
+        if part.placed is not None:
+            u, v, w = ((x - b) / a for x, a, b in zip((u, v, w), part.placed.factor, part.placed.shift, strict=True))
+        if w.size == 0 or float(w.max()) < low or float(w.min()) > high:
             continue
-        u = np.abs(px) if part.mirror else px
-        here = np.logical_and.reduce([_holds(p.shape, u, py, pz) for p in part.inside])
+        here = np.logical_and.reduce([_holds(p.shape, u, v, w) for p in part.inside])
         for p in part.outside:
-            here &= ~_holds(p.shape, u, py, pz)
+            here &= ~_holds(p.shape, u, v, w)
         found |= here
     return found
 
@@ -184,6 +192,11 @@ class VoxelBody:
     origin_cm: tuple[float, float, float]
     edge_cm: float
 
+    @property
+    def edges_cm(self) -> tuple[float, float, float]:
+        """Edges of a voxel along x, y, z."""
+        return self.edge_cm, self.edge_cm, self.edge_cm
+
     def volumes_cm3(self) -> dict[str, float]:
         """Volume of every region."""
         count = np.bincount(self.labels.ravel(), minlength=len(self.names))
@@ -196,15 +209,15 @@ class VoxelBody:
 
 
 @functools.lru_cache(maxsize=2)
-def voxel_body(name: str = "adult", edge_cm: float = EDGE_CM) -> VoxelBody:
+def voxel_body(name: str = "adult", edge_cm: float | None = None) -> VoxelBody:
     """Lay a body of the catalogue on a grid; a voxel belongs to the region that holds its centre.
 
     Parameters
     ----------
     name : str
         Of a body in the catalogue.
-    edge_cm : float
-        Edge of the cubic voxels, 0.1 to 2 cm.
+    edge_cm : float, optional
+        Edge of the cubic voxels, 0.1 to 2 cm; default: the body's own, that of the shipped fractions.
 
     Returns
     -------
@@ -222,11 +235,12 @@ def voxel_body(name: str = "adult", edge_cm: float = EDGE_CM) -> VoxelBody:
     >>> round(voxel_body("adult", 0.5).volumes_cm3()["liver"], -2)
     1800.0
     """
+    shape = body(name)
+    edge_cm = shape.grid_cm if edge_cm is None else edge_cm
     if not 0.1 <= edge_cm <= 2:
         raise DomainError(f"edge_cm given as {edge_cm:g}; give 0.1 to 2 cm.")
-    shape = body(name)
     names = ("outside", *shape.regions)
-    low, high = (-20.0, -10.0, -80.05), (20.0, 10.0, 94.0)  # no published plane through voxel centres
+    low, high = shape.box
     n = [math.ceil((b - a) / edge_cm - 1e-9) for a, b in zip(low, high, strict=True)]
     x, y, z = (a + (np.arange(k) + 0.5) * edge_cm for a, k in zip(low, n, strict=True))
     labels = np.zeros((n[2], n[1], n[0]), dtype=np.uint8)
@@ -336,15 +350,24 @@ def body_fractions(name: str = "adult") -> BodyFractions:
     lines = [row.split(",") for row in text if row and row[0] != "#"][1:]
     told = next(row for row in text if row.startswith(MASSES)).removeprefix(MASSES)
     masses = {n: float(m) for n, m in (item.split() for item in told.split(";"))}
-    names, mass = tuple(masses), np.array(list(masses.values()))
-    energies = np.array(sorted({float(row[2]) for row in lines}))
+    rows = ((s, t, float(e), float(v), float(u)) for s, t, e, v, u in lines)
+    return joined_fractions(masses, rows, [_tissue_of(shape, n) for n in masses])
+
+
+def joined_fractions(
+    masses_g: Mapping[str, float], rows: Iterable[tuple[str, str, float, float, float]], tissues: Sequence[str]
+) -> BodyFractions:
+    """Fractions from rows (source, target, energy in MeV, SAF and standard error in 1/kg); what is missing is 0."""
+    names, mass = tuple(masses_g), np.array(list(masses_g.values()))
+    table = list(rows)
+    energies = np.array(sorted({row[2] for row in table}))
     number = {n: i for i, n in enumerate(names)}
     direct = np.zeros((len(energies), len(names), len(names)))
     error = np.zeros_like(direct)
-    for source, target, energy, value, spread in lines:
-        at = int(np.searchsorted(energies, float(energy))), number[target], number[source]
-        direct[at], error[at] = float(value), float(spread)
-    saf, u = _reciprocal(direct, error, mass, [_tissue_of(shape, n) for n in names])
+    for source, target, energy, value, spread in table:
+        at = int(np.searchsorted(energies, energy)), number[target], number[source]
+        direct[at], error[at] = value, spread
+    saf, u = _reciprocal(direct, error, mass, tissues)
     return BodyFractions(names, mass, energies, saf, u, direct, error)
 
 
@@ -369,7 +392,7 @@ def _reciprocal(direct: Array, error: Array, mass: Array, tissues: Sequence[str]
 
 
 @dataclass(frozen=True)
-class _Region:
+class Region:
     """A region of the request: mass, medium, and what it is made of, g of each region of the body."""
 
     name: str
@@ -382,14 +405,101 @@ class _Region:
         return sum(self.parts.values())
 
 
+@dataclass(frozen=True, eq=False)
+class _Setting:
+    """Whose S values: the body that photons are followed in, and the individual whose masses count.
+
+    Attributes
+    ----------
+    id, body : str
+    fractions : BodyFractions
+    made_of : mapping of str to mapping
+        What each region is made of, g of each region of the body.
+    media, masses_g : of the regions of the individual
+    body_mass_g : float
+    default : tuple of str
+        Regions when none are asked for.
+    scaled : bool
+        Whether the body was scaled from another one.
+    """
+
+    id: str
+    body: str
+    fractions: BodyFractions
+    made_of: Mapping[str, Mapping[str, float]]
+    media: Mapping[str, str]
+    masses_g: Mapping[str, float]
+    body_mass_g: float
+    default: tuple[str, ...]
+    scaled: bool = False
+
+    @property
+    def own(self) -> dict[str, float]:
+        """Mass of each region of the body, g."""
+        return dict(zip(self.fractions.names, (float(m) for m in self.fractions.mass_g), strict=True))
+
+    @property
+    def note(self) -> str:
+        """What the report says of the cross-fire."""
+        made = "a scaled copy of the stylised adult" if self.scaled else "a stylised adult"
+        return (
+            f"Photons from one region to another as in {made} (ORNL/TM-8381): SAF between organs as they are, whatever "
+            "the organs weigh; of a region for itself, and with the remainder, by mass^(-2/3). The anatomy of the patient "
+            "may differ by 20 to 30 % or, for organs that touch, more. Nobody read the shapes of that body in its report."
+        )
+
+
+def setting_of(anatomy: str | VoxelPhantom, basis: Basis = "with_blood") -> _Setting:
+    """The setting of a reference human of the catalogue, or of a user's phantom."""
+    from .voxel_phantoms import VoxelPhantom
+
+    if isinstance(anatomy, VoxelPhantom):
+        own = dict(zip(anatomy.names, (float(m) for m in anatomy.fractions.mass_g), strict=True))
+        made_of = {n: {n: m} for n, m in own.items()}
+        media, whole = dict(anatomy.media), sum(own.values())
+        return _Setting(anatomy.name, anatomy.name, anatomy.fractions, made_of, media, own, whole, anatomy.names)
+    human = catalog.anatomy(anatomy)
+    if human.species != "human" or human.id not in BODY_OF:
+        raise DomainError(
+            f"The anatomy {anatomy!r} is a {human.species}; the stylised bodies are human: {', '.join(BODY_OF)}."
+        )
+    name = BODY_OF[human.id]
+    fractions = body_fractions(name)
+    own = dict(zip(fractions.names, (float(m) for m in fractions.mass_g), strict=True))
+    made_of = _made_of(own, female=human.sex == "female")
+    masses = {}
+    for region, entry in human.regions.items():
+        pair = (entry.mass_with_blood, entry.mass_parenchyma)
+        quantity = next((q for q in (pair if basis == "with_blood" else pair[::-1]) if q is not None), None)
+        if quantity is not None:
+            masses[region] = quantity.value
+    default = [n for n in human.regions if n in made_of and not n.startswith("kidney_")]
+    default += [n for n in fractions.names if n.endswith("_contents")] + [REMAINDER]
+    media = {n: e.medium for n, e in human.regions.items()}
+    scaled = body(name).scaled_from is not None
+    return _Setting(human.id, name, fractions, made_of, media, masses, human.body_mass.value, tuple(default), scaled)
+
+
+def _made_of(own: Mapping[str, float], female: bool) -> dict[str, dict[str, float]]:
+    """What each region of an anatomy is made of, g of the body's regions."""
+    made_of = {n: {n: own[n]} for n in own} | {u: {p: own[p] for p in parts} for u, parts in UNIONS.items()}
+    made_of["bone_mineral"] = {SKELETON: own[SKELETON], MARROW: -own[MARROW]}
+    if female:  # the body has testes too
+        del made_of["gonads"]
+        if "ovaries" in own:
+            made_of["gonads"] = {"ovaries": own["ovaries"]}
+    return made_of
+
+
 def organ_s_values(
     nuclide: str | Sequence[str],
-    anatomy: str = "adult-male",
+    anatomy: str | VoxelPhantom = "adult-male",
     *,
     regions: Sequence[str] | None = None,
     masses_g: Mapping[str, float] | None = None,
     basis: Basis = "with_blood",
     marrow: MarrowModel | None = None,
+    saf: str | os.PathLike[str] | None = None,
 ) -> xr.DataArray:
     """S(r_T <- r_S), absorbed dose to each target per decay in each source, with photon cross-fire.
 
@@ -397,8 +507,9 @@ def organ_s_values(
     ----------
     nuclide : str or sequence of str
         One nuclide stands for its whole chain; a sequence is taken as it is.
-    anatomy : str
-        Reference human of the catalogue, whose masses are used.
+    anatomy : str or VoxelPhantom
+        Reference human of the catalogue (``"adult-male"``, ``"adult-female"``, ``"child-10y"`` ...), whose masses are used,
+        or a phantom of your own.
     regions : sequence of str, optional
         Of the anatomy or the body, each a target and a source; default: all that both know, and the contents of hollow
         organs. ``"remainder"`` is everything that no other listed region holds; it is in the default.
@@ -408,24 +519,29 @@ def organ_s_values(
         Which reference mass; the other where there is only one.
     marrow : MarrowModel, optional
         For alphas and electrons of red marrow, as in `self_s_values`.
+    saf : path, optional
+        A folder with specific absorbed fractions of your own, in the files of ICRP Publication 133 or as CSV
+        (`transport.saf_files`): they are used instead of the stylised body.
 
     Returns
     -------
     xarray.DataArray
         ``[target, source, nuclide, radiation]`` in Gy per decay; coordinate ``uncertainty`` (same dims) is one standard
-        error of the photon Monte Carlo, ``mass_g`` (target) the mass used.
+        error of the photon Monte Carlo (not a number where a file gives none), ``mass_g`` (target) the mass used.
 
     Raises
     ------
     CatalogError
         An unknown nuclide, anatomy or region.
     DomainError
-        No human, a mass that is not positive, a region twice, nothing left for the remainder, photons above 4 MeV.
+        No human, a mass that is not positive, a region twice, nothing left for the remainder, photons above 4 MeV, a
+        file of fractions that is not what it should be.
 
     Notes
     -----
-    Photons: S = sum y E SAF, SAF from the Monte Carlo in the stylised body. The SAF of a region for itself is brought to
-    its mass by mass^(-2/3); between regions, and within red marrow, by (mass of the whole body)^(-2/3) alone.
+    Photons: S = sum y E SAF, SAF from the Monte Carlo in the stylised body. The SAF of a region for itself, and all those
+    of the remainder, are brought to its mass by mass^(-2/3); between organs SAF does not depend on their masses (MIRD 11;
+    Petoussi-Henss and others 2007) and goes, like that within red marrow, by (mass of the reference body)^(-2/3) alone.
     Alphas, recoils and electrons: a region for itself as in `self_s_values`; contents of a hollow organ give their wall
     half of the dose that electrons do inside them. Electrons and alphas from bone to marrow are left out.
 
@@ -443,80 +559,62 @@ def organ_s_values(
     )
     if not names or len(set(names)) != len(names):
         raise DomainError(f"Nuclides given as {nuclide!r}; give one nuclide or a list without repeats.")
-    human, fractions = _human(anatomy), body_fractions()
-    asked = _requested(human, fractions, regions, masses_g or {}, basis)
+    if saf is not None:
+        from .saf_files import saf_s_values
+
+        return saf_s_values(names, anatomy, saf, regions=regions, masses_g=masses_g or {}, basis=basis)
+    setting = setting_of(anatomy, basis)
+    asked = _requested(setting, regions, masses_g or {})
     values = np.zeros((len(asked), len(asked), len(names), len(RADIATIONS)))
     spread = np.zeros_like(values)
     _charged(asked, names, marrow, values)
-    kernel = _Photons(asked, fractions, human.body_mass.value)
+    kernel = _Photons(asked, setting.fractions, setting.body_mass_g)
+    mass = np.array([[r.mass_g for r in asked]])
     for k, name in enumerate(names):
-        values[:, :, k, _PHOTON], spread[:, :, k, _PHOTON] = kernel.of(name)
-    return _array(asked, names, values, spread, {"anatomy": human.id, "body": "adult", "mass_basis": basis})
+        found, error = kernel.of(name, mass)
+        values[:, :, k, _PHOTON], spread[:, :, k, _PHOTON] = found[0], error[0]
+    told = {"anatomy": setting.id, "body": setting.body, "mass_basis": basis}
+    return s_array(asked, names, values, spread, told)
 
 
-def _made_of(human: Any, f: BodyFractions) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Masses of the body's regions, and what each region of an anatomy is made of, g."""
-    own = dict(zip(f.names, (float(m) for m in f.mass_g), strict=True))
-    made_of = {n: {n: own[n]} for n in own} | {u: {p: own[p] for p in parts} for u, parts in UNIONS.items()}
-    made_of["bone_mineral"] = {SKELETON: own[SKELETON], MARROW: -own[MARROW]}
-    if human.sex == "female":  # the body's gonads are testes
-        del made_of["gonads"]
-    return own, made_of
-
-
-def _human(anatomy: str) -> Any:
-    human = catalog.anatomy(anatomy)
-    if human.species != "human":
-        raise DomainError(f"The anatomy {anatomy!r} is a {human.species}; the stylised body is human.")
-    return human
-
-
-def _requested(
-    human: Any, f: BodyFractions, regions: Sequence[str] | None, masses: Mapping[str, float], basis: Basis
-) -> list[_Region]:
-    own, made_of = _made_of(human, f)
-    default = [n for n in human.regions if n in made_of and not n.startswith("kidney_")]
-    default += [n for n in f.names if n.endswith("_contents")] + [REMAINDER]
-    asked = default if regions is None else list(regions)
-    known = sorted({*made_of, REMAINDER})
+def _requested(setting: _Setting, regions: Sequence[str] | None, masses: Mapping[str, float]) -> list[Region]:
+    asked = list(setting.default if regions is None else regions)
+    known = sorted({*setting.made_of, REMAINDER})
     for name in (*asked, *masses):
         if name not in known:
             raise missing("region", str(name), known)
     if len(set(asked)) != len(asked) or not asked:
         raise DomainError(f"Regions given as {', '.join(asked) or 'none'}; give each once, and at least one.")
-    found = [_region(n, made_of[n], human, masses, basis) for n in asked if n != REMAINDER]
+    found = [_region(n, setting, masses) for n in asked if n != REMAINDER]
     if REMAINDER in asked:
-        found.insert(asked.index(REMAINDER), _remainder(found, own, human.body_mass.value, masses))
+        found.insert(asked.index(REMAINDER), _remainder(found, setting, masses))
     return found
 
 
-def _remainder(
-    found: Sequence[_Region], own: Mapping[str, float], body_g: float, masses: Mapping[str, float]
-) -> _Region:
+def _remainder(found: Sequence[Region], setting: _Setting, masses: Mapping[str, float]) -> Region:
     """All that no listed region holds; red marrow is taken out of, or left in, the skeleton as listed."""
+    own = setting.own
     held = [{p for p, m in r.parts.items() if m > 0} for r in found]
     union = set().union(*held)
     rest = {n: m for n, m in own.items() if n not in union and n != MARROW}
-    if (SKELETON in union) != (MARROW in union):
+    if MARROW in own and (SKELETON in union) != (MARROW in union):
         rest[MARROW] = own[MARROW] if SKELETON in union else -own[MARROW]
     outer = [r.mass_g for i, r in enumerate(found) if not any(held[i] < other for other in held)]
-    mass = float(masses.get(REMAINDER, body_g - sum(outer)))
+    mass = float(masses.get(REMAINDER, setting.body_mass_g - sum(outer)))
     if not (math.isfinite(mass) and mass > 0 and rest):
         raise DomainError("The regions leave nothing for the remainder; list fewer, or check their masses.")
-    return _Region(REMAINDER, mass, "soft-tissue", rest)
+    return Region(REMAINDER, mass, "soft-tissue", rest)
 
 
-def _region(name: str, parts: Mapping[str, float], human: Any, masses: Mapping[str, float], basis: Basis) -> _Region:
-    entry = human.regions.get(name)
-    pair = (None, None) if entry is None else (entry.mass_with_blood, entry.mass_parenchyma)
-    quantity = next((q for q in (pair if basis == "with_blood" else pair[::-1]) if q is not None), None)
-    mass = float(masses.get(name, sum(parts.values()) if quantity is None else quantity.value))
+def _region(name: str, setting: _Setting, masses: Mapping[str, float]) -> Region:
+    parts = setting.made_of[name]
+    mass = float(masses.get(name, setting.masses_g.get(name, sum(parts.values()))))
     if not (math.isfinite(mass) and mass > 0):
         raise DomainError(f"The mass of {name} is {mass:g} g; give a number above 0.")
-    return _Region(name, mass, "soft-tissue" if entry is None else entry.medium, parts)
+    return Region(name, mass, setting.media.get(name, "soft-tissue"), parts)
 
 
-def _charged(asked: Sequence[_Region], names: Sequence[str], marrow: MarrowModel | None, values: Array) -> None:
+def _charged(asked: Sequence[Region], names: Sequence[str], marrow: MarrowModel | None, values: Array) -> None:
     """Alphas, recoils and electrons (and nothing of photons) into `values`[target, source, nuclide, radiation]."""
     basis = "stylised body"
     spheres = {r.name: RegionMass(np.array([r.mass_g]), r.medium, basis) for r in asked}
@@ -540,7 +638,7 @@ def _charged(asked: Sequence[_Region], names: Sequence[str], marrow: MarrowModel
 class _Photons:
     """S values of photons between the regions that are asked for."""
 
-    asked: Sequence[_Region]
+    asked: Sequence[Region]
     fractions: BodyFractions
     anatomy_mass_g: float
 
@@ -555,31 +653,35 @@ class _Photons:
     def cross_scale(self) -> float:
         """Of SAF between regions: (mass of the body/mass of the anatomy)^(2/3)."""
         f = self.fractions
-        whole = float(f.mass_g.sum() - f.mass_g[f.names.index(MARROW)])
-        return float((whole / self.anatomy_mass_g) ** (2 / 3))
+        marrow = float(f.mass_g[f.names.index(MARROW)]) if MARROW in f.names and SKELETON in f.names else 0.0
+        return float(((float(f.mass_g.sum()) - marrow) / self.anatomy_mass_g) ** (2 / 3))
 
-    def own_scale(self, region: _Region, mass_g: npt.ArrayLike) -> Array:
-        """Of the SAF of a region for itself; marrow and bone, thin and all over the body, irradiate themselves across."""
-        mass = np.asarray(mass_g, dtype=float)
-        if region.name in (MARROW, "bone_mineral"):
-            return np.full(mass.shape, self.cross_scale)
-        return np.asarray((region.body_mass_g / mass) ** (2 / 3))
+    def own_scale(self, mass_g: Array) -> Array:
+        """Of the SAF of regions for themselves [sample, region]; marrow and bone, thin and all over the body, irradiate
+        themselves across."""
+        scale = (np.array([r.body_mass_g for r in self.asked]) / mass_g) ** (2 / 3)
+        spread = np.array([r.name in (MARROW, "bone_mineral") for r in self.asked])
+        return np.asarray(np.where(spread, self.cross_scale, scale))
 
-    def pieces(self, name: str) -> tuple[Array, Array, Array, Array]:
-        """S between parts (scaled) and of parts for themselves (to be scaled), [target, source], each with its error."""
+    def _scales(self, mass_g: Array) -> tuple[Array, Array]:
+        """Factors [sample, target, source] on SAF between parts and on SAF of parts for themselves."""
+        own = self.own_scale(mass_g)
+        across = np.full((*own.shape, own.shape[1]), self.cross_scale)
+        for k, region in enumerate(self.asked):
+            if region.name == REMAINDER:  # a source or target that surrounds the others grows with the patient
+                across[:, k, :] = across[:, :, k] = own[:, k, None]
+        return across, own[:, :, None]
+
+    def of(self, name: str, mass_g: Array) -> tuple[Array, Array]:
+        """S and standard error [sample, target, source], Gy per decay, for masses [sample, region]."""
         total, error = self.fractions.photon_s(name)
         w = self._weights
         own, own_error = np.diag(np.diag(total)), np.diag(np.diag(error))
+        apart, alone = w @ (total - own) @ w.T, w @ own @ w.T
         apart_error = np.sqrt(w**2 @ (error - own_error) ** 2 @ (w**2).T)
         alone_error = np.sqrt(w**2 @ own_error**2 @ (w**2).T)
-        scale = self.cross_scale
-        return w @ (total - own) @ w.T * scale, apart_error * scale, w @ own @ w.T, alone_error
-
-    def of(self, name: str) -> tuple[Array, Array]:
-        """S and standard error [target, source], Gy per decay."""
-        apart, apart_error, alone, alone_error = self.pieces(name)
-        own = np.array([float(self.own_scale(r, r.mass_g)) for r in self.asked])[:, None]
-        return np.maximum(apart + alone * own, 0.0), np.hypot(apart_error, alone_error * own)
+        across, near = self._scales(mass_g)
+        return np.maximum(apart * across + alone * near, 0.0), np.hypot(apart_error * across, alone_error * near)
 
 
 def body_s_values(
@@ -588,6 +690,7 @@ def body_s_values(
     *,
     anatomy: str = "adult-male",
     marrow: MarrowModel | None = None,
+    score: npt.ArrayLike | None = None,
 ) -> SValues:
     """`self_s_values` with the photons of a stylised body: self and cross, for sampled masses.
 
@@ -601,6 +704,9 @@ def body_s_values(
     anatomy : str
         Reference human of the catalogue.
     marrow : MarrowModel, optional
+    score : array[sample], optional
+        Standard-normal scores of the statistical error of the photon Monte Carlo, one for all pairs of regions (as if all
+        errors had one sign, an upper bound); default: none.
 
     Returns
     -------
@@ -619,33 +725,42 @@ def body_s_values(
     >>> s.cross_fire, float(s.s.sel(target="kidneys", source="tumour").sum())
     (True, 0.0)
     """
+    z = np.zeros(1) if score is None else np.array(score, dtype=float, ndmin=1)
+    longest = max((len(r.mass_g) for r in regions.values()), default=1)
+    if z.ndim != 1 or (len(z) not in (1, longest) and longest != 1) or not bool(np.all(np.isfinite(z))):
+        raise DomainError(f"score has shape {z.shape}; give one finite number, or {longest}, one a sample.")
+    if len(z) > longest:  # masses that do not vary, a statistical error that does
+        regions = {n: dc_replace(r, mass_g=np.broadcast_to(r.mass_g, len(z))) for n, r in regions.items()}
     own = self_s_values(regions, nuclides, marrow=marrow)
-    human, fractions = _human(anatomy), body_fractions()
-    own_mass, made_of = _made_of(human, fractions)
-    known = [n for n in regions if n in made_of]
-    asked = [_Region(n, float(np.median(regions[n].mass_g)), regions[n].medium, made_of[n]) for n in known]
+    setting = setting_of(anatomy)
+    known = [n for n in regions if n in setting.made_of]
+    asked = [Region(n, float(np.median(regions[n].mass_g)), regions[n].medium, setting.made_of[n]) for n in known]
     if REMAINDER in regions:
-        mass = {REMAINDER: float(np.median(regions[REMAINDER].mass_g))}
-        asked.append(_remainder(asked, own_mass, human.body_mass.value, mass))
+        asked.append(_remainder(asked, setting, {REMAINDER: float(np.median(regions[REMAINDER].mass_g))}))
     lacking = [n for n in regions if n not in (*known, REMAINDER)]
-    kernel = _Photons(asked, fractions, human.body_mass.value)
     values = own.s.to_numpy().copy()
     place = [list(regions).index(r.name) for r in asked]
-    scales = [kernel.own_scale(r, regions[r.name].mass_g) for r in asked]
-    scale = np.stack([np.broadcast_to(x, len(values)) for x in scales], axis=1) if asked else np.zeros((len(values), 0))
-    for k, name in enumerate(own.s["nuclide"].values):
-        apart, _, alone, _ = kernel.pieces(str(name))
-        found = np.maximum(apart + alone * scale[:, :, None], 0.0)
-        for i, t in enumerate(place):
-            for j, source in enumerate(place):
-                values[:, t, source, k, _PHOTON] = found[:, i, j]
-    note = CROSS_FIRE + (f" Self dose only, without a place in that body: {', '.join(lacking)}." if lacking else "")
-    sources = tuple(sorted({*own.sources, "ornl8381", "icrp70"}))
+    kernel = _Photons(asked, setting.fractions, setting.body_mass_g)
+    mass = own.mass_g.to_numpy()[:, place]
+    worst = 0.0
+    for k, name in enumerate(own.s["nuclide"].values if asked else ()):
+        found, error = kernel.of(str(name), mass)
+        worst = max(worst, float(np.max(np.divide(error, found, out=np.zeros_like(error), where=found > 0))))
+        values[np.ix_(range(len(values)), place, place, [k], [_PHOTON])] = np.maximum(
+            found + error * z[:, None, None], 0.0
+        )[..., None, None]
+    told = f" The statistics of that Monte Carlo, at most {worst:.1%} of the S of a pair here, are among the inputs."
+    note = (
+        setting.note
+        + told
+        + (f" Self dose only, without a place in that body: {', '.join(lacking)}." if lacking else "")
+    )
+    sources = tuple(sorted({*own.sources, "ornl8381", "icrp70", "petoussihenss2007"}))
     return dc_replace(own, s=own.s.copy(data=values), cross_fire=True, note=note, sources=sources)
 
 
-def _array(
-    asked: Sequence[_Region], names: Sequence[str], values: Array, spread: Array, told: Mapping[str, str]
+def s_array(
+    asked: Sequence[Region], names: Sequence[str], values: Array, spread: Array, told: Mapping[str, str]
 ) -> xr.DataArray:
     import xarray as xr
 

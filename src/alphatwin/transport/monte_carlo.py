@@ -1,7 +1,8 @@
 """Monte Carlo of electrons, positrons and photons: dose point kernels and voxel S values of any nuclide in any medium.
 
 The physics is in `_mc_tables`, `_mc_electrons` and `_mc_photons`, the loop over histories in `_mc_histories`; the page
-docs/monte-carlo.md has equations, sources and what was measured. Alphas and recoils stop where they are born.
+docs/monte-carlo.md has equations, sources and what was measured. Recoils stop where they are born, and so do alphas in
+voxels from 0.5 mm; in smaller ones they are followed.
 """
 
 from __future__ import annotations
@@ -25,16 +26,25 @@ from ..physics.nuclides import Nuclide
 from ..physics.nuclides import nuclide as nuclide_of
 from ..units import JOULE_PER_MEV
 from . import _mc_histories as mc
-from ._mc_tables import HIGH_MEV, LOW_MEV, medium_tables, stack_media
+from ._mc_tables import ALPHA_MEV, HIGH_MEV, LOW_MEV, medium_tables, stack_media
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["ALPHA_VOXEL_MM", "charged_lines", "check_seed", "dose_point_kernel", "photon_lines", "voxel_s_values"]
+__all__ = [
+    "ALPHA_VOXEL_MM",
+    "alpha_lines",
+    "alphas_are_local",
+    "charged_lines",
+    "check_seed",
+    "dose_point_kernel",
+    "photon_lines",
+    "voxel_s_values",
+]
 
 Array = npt.NDArray[np.float64]
 
-ALPHA_VOXEL_MM = 0.5  # smallest voxel in which alphas (range up to 0.09 mm) count as local
+ALPHA_VOXEL_MM = 0.5  # smallest voxel edge for which alphas (range up to 0.09 mm) count as local
 PARTICLES = {"photon": 0, "electron": 1, "positron": 2}
 STOP_FRACTION = 0.01  # of the smallest voxel edge: electrons with a shorter range stop where they are
 _MAX_KERNEL_VOXELS = 101**3
@@ -77,12 +87,24 @@ def photon_lines(decaying: Nuclide) -> tuple[npt.NDArray[np.int64], Array, Array
     return np.zeros(int(used.sum()), dtype=np.int64), energy[used], yields[used]
 
 
+def alpha_lines(decaying: Nuclide) -> tuple[npt.NDArray[np.int64], Array, Array]:
+    """The same for alphas (kind `ALPHA`)."""
+    table = decaying.emissions("alpha")
+    energy, yields = table["energy_MeV"].to_numpy(dtype=float), table["yield_per_decay"].to_numpy(dtype=float)
+    used = (yields > 0) & (energy > 0)
+    return np.full(int(used.sum()), mc.ALPHA), energy[used], yields[used]
+
+
+_LINES = {"alpha": alpha_lines, "electron": charged_lines, "photon": photon_lines}
+
+
 def lines_of(decaying: Nuclide, radiation: str) -> tuple[npt.NDArray[np.int64], Array, Array]:
-    """Lines of ``"electron"`` or ``"photon"``, checked against the energies of the tables."""
-    kind, energy, yields = (charged_lines if radiation == "electron" else photon_lines)(decaying)
-    if len(energy) and energy.max() > HIGH_MEV:
+    """Lines of ``"alpha"``, ``"electron"`` or ``"photon"``, checked against the energies of the tables."""
+    kind, energy, yields = _LINES[radiation](decaying)
+    high = ALPHA_MEV if radiation == "alpha" else HIGH_MEV
+    if len(energy) and energy.max() > high:
         raise DomainError(
-            f"{decaying.name} emits a {radiation} of {energy.max():g} MeV; the Monte Carlo holds up to {HIGH_MEV:g} MeV."
+            f"{decaying.name} emits {radiation}s of {energy.max():g} MeV; the Monte Carlo holds up to {high:g} MeV."
         )
     return kind, energy, yields
 
@@ -125,12 +147,17 @@ def check_voxel_mm(voxel_mm: float | Sequence[float]) -> tuple[float, float, flo
     return float(z), float(y), float(x)
 
 
+def alphas_are_local(decaying: Nuclide, voxel_mm: tuple[float, float, float]) -> bool:
+    """Whether a nuclide's alphas (if it has any) may stop in the voxel that they are born in."""
+    return min(voxel_mm) >= ALPHA_VOXEL_MM or decaying.energy_MeV("alpha") <= 0
+
+
 def check_alphas(decaying: Nuclide, voxel_mm: tuple[float, float, float]) -> None:
     """Alphas are local only where voxels are several ranges wide."""
-    if min(voxel_mm) < ALPHA_VOXEL_MM and decaying.energy_MeV("alpha") > 0:
+    if not alphas_are_local(decaying, voxel_mm):
         raise DomainError(
-            f"{decaying.name} emits alphas, and voxel_mm is {min(voxel_mm):g}: alphas count as local here, which holds for "
-            f"voxels from {ALPHA_VOXEL_MM:g} mm. For smaller scales use cell_s_values or structure_s_values."
+            f"{decaying.name} emits alphas, and voxel_mm is {min(voxel_mm):g}: alphas are local in voxels from "
+            f"{ALPHA_VOXEL_MM:g} mm only. In smaller ones use the method 'convolution' or 'monte_carlo', which follow them."
         )
 
 
@@ -151,15 +178,16 @@ def check_memory(needed: float, what: str) -> None:
 
 def dose_point_kernel(
     what: str,
-    *,
     energy_MeV: float | None = None,
+    *,
     medium: str = "water",
     radius_mm: float | None = None,
+    source_mm: float | Sequence[float] = 0.0,
     shells: int = 60,
     histories: int = 100_000,
     seed: int = 1,
 ) -> xr.DataArray:
-    """Absorbed dose round a point source in an endless medium.
+    """Absorbed dose round a point, a spherical surface or a spherical shell of activity in an endless medium.
 
     Parameters
     ----------
@@ -170,7 +198,11 @@ def dose_point_kernel(
     medium : str
         Catalogue id.
     radius_mm : float, optional
-        Outer radius of the last shell. Default: 1.2 CSDA ranges of the fastest electron, 10 mean free paths of a photon.
+        Outer radius of the last shell. Default: 1.2 CSDA ranges of the fastest electron, 10 mean free paths of a photon,
+        beyond the source.
+    source_mm : float or (inner, outer)
+        Where the activity is: at a point (0, the default), on a sphere of this radius, or evenly between two radii;
+        (0, R) is a full sphere.
     shells : int
         2 to 1000; shell j ends at ``radius_mm ((j + 1)/shells)^2``.
     histories : int
@@ -206,11 +238,15 @@ def dose_point_kernel(
     rows, follow = _emitted(what, energy_MeV)
     shells = check_whole(shells, "shells", 2, 1000)
     seed, histories = check_seed(seed), check_histories(histories)
-    reach = _default_radius_mm(material, rows) if radius_mm is None else _number(radius_mm, "radius_mm")
+    source = _check_source(source_mm)
+    reach = _default_radius_mm(material, rows) + source[1] if radius_mm is None else _number(radius_mm, "radius_mm")
     if not 1e-3 <= reach <= 1e5:
         raise DomainError(f"radius_mm given as {radius_mm!r}; give a radius between 0.001 and 100000 mm.")
     scale = reach / 10 * material.density_g_per_cm3
-    world = mc.shell_world(stack_media([medium_tables(material)]), shells, scale)
+    per_mm = material.density_g_per_cm3 / 10
+    world = mc.shell_world(
+        stack_media([medium_tables(material)]), shells, scale, (source[0] * per_mm, source[1] * per_mm)
+    )
     outer = reach * (np.arange(1, shells + 1) / shells) ** 2
     volume = 4 / 3 * np.pi * np.diff(np.concatenate([[0.0], outer**3])) * 1e-3  # cm3
     to_gray = JOULE_PER_MEV / (volume * material.density_g_per_cm3 * 1e-3)
@@ -228,7 +264,9 @@ def dose_point_kernel(
         dose[:, column], error[:, column] = mean * to_gray, sums.error()[:shells] * total * to_gray
         inside += np.cumsum(mean)
         emitted += float((energy * yields).sum())
-    return _kernel_array(what, medium, list(rows), outer, dose, error, inside / emitted, histories, seed)
+    found = _kernel_array(what, medium, list(rows), outer, dose, error, inside / emitted, histories, seed)
+    found.attrs["source_mm"] = source
+    return found
 
 
 def _kernel_array(
@@ -283,6 +321,19 @@ def _emitted(what: str, energy_MeV: float | None) -> tuple[dict[str, Any], int]:
     return {r: lines_of(decaying, r) for r in ("electron", "photon")}, mc.BREMSSTRAHLUNG
 
 
+def _check_source(source_mm: float | Sequence[float]) -> tuple[float, float]:
+    """Inner and outer radius of a source."""
+    try:
+        given = np.atleast_1d(np.asarray(source_mm, dtype=float))
+    except (TypeError, ValueError) as error:
+        raise DomainError(f"source_mm given as {source_mm!r}; give a radius or (inner, outer), in mm.") from error
+    if given.shape not in ((1,), (2,)) or not bool(np.all((given >= 0) & (given <= 1e4))) or given[0] > given[-1]:
+        raise DomainError(
+            f"source_mm given as {source_mm!r}; give one radius or (inner, outer), from 0 to 10000 mm, the inner one first."
+        )
+    return float(given[0]), float(given[-1])
+
+
 def _number(value: Any, name: str) -> float:
     try:
         return float(value)
@@ -324,7 +375,7 @@ def voxel_s_values(
     nuclide : str
         Without its progeny; a chain is the sum over its members.
     voxel_mm : float or (z, y, x)
-        Edges of a voxel, 0.01 to 100 mm; at least 0.5 mm for alpha emitters.
+        Edges of a voxel, 0.01 to 100 mm.
     size : int or (z, y, x)
         Number of voxels along each edge, odd; the middle one is the source.
     medium : str
@@ -344,15 +395,16 @@ def voxel_s_values(
     Raises
     ------
     DomainError
-        A value outside its limits, too little memory, alphas in voxels below 0.5 mm.
+        A value outside its limits, too little memory.
     CatalogError
         An unknown nuclide or medium.
 
     Notes
     -----
     MIRD Pamphlet 17 (Bolch et al., J Nucl Med 40:11S, 1999) defines the quantity. Electrons and photons by Monte Carlo,
-    their bremsstrahlung counted as electron; alphas and recoils stay in the source voxel. Voxels that mirror each other
-    share their mean. Photons are followed up to 50 cm beyond the array, electrons up to their range.
+    their bremsstrahlung counted as electron; recoils stay in the source voxel, and so do alphas where its edges are 0.5 mm
+    or more; in smaller voxels they fly straight and lose energy continuously. Voxels that mirror each other share their
+    mean. Photons are followed up to 50 cm beyond the array, electrons up to their range.
 
     Examples
     --------
@@ -364,7 +416,6 @@ def voxel_s_values(
     import xarray as xr
 
     decaying, edges, shape = nuclide_of(nuclide), check_voxel_mm(voxel_mm), _check_size(size)
-    check_alphas(decaying, edges)
     material = material_of(medium)
     rho = material.density_g_per_cm3 if density_g_per_cm3 is None else _check_density(density_g_per_cm3)
     seed, histories = check_seed(seed), check_histories(histories)
@@ -372,7 +423,7 @@ def voxel_s_values(
     s, u = np.zeros((*shape, 1, len(RADIATIONS))), np.zeros((*shape, 1, len(RADIATIONS)))
     middle = tuple(n // 2 for n in shape)
     for column, radiation in enumerate(RADIATIONS):
-        if radiation in ("alpha", "recoil"):
+        if radiation == "recoil" or (radiation == "alpha" and alphas_are_local(decaying, edges)):
             s[(*middle, 0, column)] = local_energy_MeV(decaying, radiation) * to_gray
             continue
         mean, error = _voxel_energy(decaying, radiation, edges, shape, material, rho, histories, seed)
@@ -440,8 +491,10 @@ def _voxel_energy(
     if not len(energy):
         return zero, zero
     stop_cm = STOP_FRACTION * min(edges) / 10
-    charged = energy[kind > 0] if radiation == "electron" else np.array([float(energy.max())])
-    reach_mm = 10 * material.csda_range_g_per_cm2("electron", max(float(charged.max()), 1.001e-3)) / rho
+    reach_mm = 0.0  # straight alphas never come back
+    if radiation != "alpha":
+        charged = energy[kind > 0] if radiation == "electron" else np.array([float(energy.max())])
+        reach_mm = 10 * material.csda_range_g_per_cm2("electron", max(float(charged.max()), 1.001e-3)) / rho
     # beyond the range no electron comes back; photons set electrons free out to the border as well
     pad = [math.ceil(min(reach_mm, 30.0) / e) for e in edges]
     full = tuple(n + 2 * p for n, p in zip(shape, pad, strict=True))

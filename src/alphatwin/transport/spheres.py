@@ -8,7 +8,7 @@ another (``SValues.cross_fire`` is False); `bodies` adds that. See docs/transpor
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
@@ -64,9 +64,9 @@ def sphere_absorbed_fraction(
 
     Parameters
     ----------
-    radiation : {"alpha", "recoil", "electron", "photon"}
+    radiation : {"alpha", "recoil", "electron", "positron", "photon"}
     energy_MeV : float or array of any shape E
-        Energy per particle: electrons and photons above 0 to 4 MeV (below 1 keV they are local), alphas within the
+        Kinetic energy per particle: electrons, positrons and photons above 0 to 4 MeV (below 1 keV they are local), alphas within the
         medium's table, recoils any.
     mass_g : float or array of any shape M
         Mass of the sphere, 1e-6 to 1e6 g.
@@ -89,7 +89,8 @@ def sphere_absorbed_fraction(
     -----
     Recoil: 1. Alphas: phi = (1/E) integral psi(x/R) (-dE/dx) dx along the CSDA range, psi(u) = 1 - 3u/4 + u^3/16.
     Electrons: phi = integral psi(r/R) dF(r), F the fraction laid down within r of a point source, from our Monte Carlo
-    in water, scaled by the CSDA range. Photons: phi = B (mu_en/mu) P(mu R). Sources: docs/transport.md.
+    in water, scaled by the CSDA range. Positrons: the same for their kinetic energy; the two photons of 0.511 MeV are
+    photons and not counted here. Photons: phi = B (mu_en/mu) P(mu R). Sources: docs/transport.md.
 
     Examples
     --------
@@ -124,11 +125,13 @@ def _fraction(radiation: str, material: Material, energy_MeV: Array, mass_g: Arr
     """Absorbed fraction[energy, mass], arguments already checked; in blocks, so that memory stays below 100 MB."""
     if radiation == "recoil":
         return np.ones((len(energy_MeV), len(mass_g)))
-    compute = {
+    made: dict[str, Callable[[Material, Array, Array], Array]] = {
         "alpha": _fractions.alpha_fraction,
         "electron": _fractions.electron_fraction,
+        "positron": functools.partial(_fractions.electron_fraction, particle="positron"),
         "photon": _fractions.photon_fraction,
-    }[radiation]
+    }
+    compute = made[radiation]
     radius = _fractions.sphere_radius_g_per_cm2(mass_g, material.density_g_per_cm3)
     found = np.empty((len(energy_MeV), len(mass_g)))
     for i in range(0, len(energy_MeV), 100):
@@ -139,9 +142,10 @@ def _fraction(radiation: str, material: Material, energy_MeV: Array, mass_g: Arr
 
 
 def _check_radiation(radiation: str) -> None:
-    if radiation not in RADIATIONS:
-        hint = suggestion(str(radiation), RADIATIONS)
-        raise DomainError(f"No radiation {radiation!r}; there is {', '.join(RADIATIONS)}. {hint}".rstrip())
+    known = (*RADIATIONS, "positron")
+    if radiation not in known:
+        hint = suggestion(str(radiation), known)
+        raise DomainError(f"No radiation {radiation!r}; there is {', '.join(known)}. {hint}".rstrip())
 
 
 def _check_masses(mass_g: Array, what: str) -> None:

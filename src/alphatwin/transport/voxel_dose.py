@@ -1,22 +1,22 @@
 """Absorbed dose in voxels from a map of decays: local deposition, convolution with kernels, or full Monte Carlo.
 
-One call, `voxel_dose`, and three methods. Alphas and recoils are local in all of them.
+One call, `voxel_dose`, and three methods. Recoils are local in all of them, and so are alphas in voxels from 0.5 mm. In
+smaller voxels convolution and Monte Carlo follow alphas like electrons; ``"local"`` is refused.
 
 - ``"local"``: charged particles stop in the voxel they are born in; photons are left out.
 - ``"convolution"``: kernels of the surrounding medium at its own density, made by the Monte Carlo, laid over the map by
-  FFT. Electrons: the energy laid down is kept and divided by the voxel's mass, so D = E/(rho V). Photons: the dose of a
-  uniform medium is kept, because the fluence far from a source, and with it the dose, hardly depends on the density of
-  the voxel that receives it. The photon kernel reaches over the whole grid: voxel kernel nearby, point kernel beyond.
+  FFT (`_voxel_convolution`). Electrons: the energy laid down is kept and divided by the voxel's mass, so D = E/(rho V).
+  Photons: the dose of a uniform medium is kept, because the fluence far from a source, and with it the dose, hardly
+  depends on the density of the voxel that receives it; less what would have been scattered back from outside the body.
   Bremsstrahlung past the electrons' range is laid on like photons where it counts for 2 % of the photon energy or more.
 - ``"monte_carlo"``: every voxel with its own density and medium, in vacuum; batches until the uncertainty asked for.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,7 +32,11 @@ from ..physics.nuclides import nuclide as nuclide_of
 from ..units import JOULE_PER_MEV
 from . import _mc_histories as mc
 from . import monte_carlo as kernels
+from ._mc_cuda import check_device, device_name
 from ._mc_tables import medium_tables, stack_media
+from ._voxel_batches import batches
+from ._voxel_convolution import BODY_DENSITY, convolve
+from ._voxel_errors import smoothed_variance
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,17 +44,14 @@ if TYPE_CHECKING:
 __all__ = ["VoxelProgress", "VoxelTally", "voxel_dose"]
 
 Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 Method = Literal["local", "convolution", "monte_carlo"]
 
 METHODS = ("local", "convolution", "monte_carlo")
 DENSITY_LIMITS = (0.001, 5.0)
 # Assumption of ours where no media are given: upper limits of density in g/cm3
 BY_DENSITY = (("air", 0.05), ("lung", 0.7), ("soft-tissue", 1.15), ("bone-cortical", DENSITY_LIMITS[1]))
-_COST = {"electron": 1.0, "photon": 0.7}  # of one history, roughly; it only decides what is followed next
-_BREMSSTRAHLUNG = (
-    0.02  # radiated energy over photon energy from which convolution follows bremsstrahlung past the range
-)
-_NEAR = 4  # voxels round a source in which the photon kernel is a voxel kernel
+_COST = {"alpha": 0.5, "electron": 1.0, "photon": 0.7}  # of one history, roughly; it only decides what is followed next
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +129,8 @@ def voxel_dose(
     max_batches: int = 1000,
     progress: Callable[[VoxelProgress], None] | None = None,
     resume: VoxelTally | None = None,
+    client: Any = None,
+    device: str = "cpu",
 ) -> xr.DataArray:
     """Absorbed dose in every voxel, split by nuclide and radiation.
 
@@ -139,7 +142,7 @@ def voxel_dose(
     density : array[z, y, x]
         g/cm3, 0.001 to 5.
     voxel_mm : float or (z, y, x)
-        Edges of a voxel, mm; at least 0.5 mm for alpha emitters.
+        Edges of a voxel, mm; at least 0.5 mm for alpha emitters with ``"local"``.
     nuclide : str
         For a single array of decays.
     method : {"convolution", "local", "monte_carlo"}
@@ -159,19 +162,28 @@ def voxel_dose(
         Called with a `VoxelProgress` after each batch.
     resume : VoxelTally, optional
         From an interrupted run of the same request.
+    client : dask.distributed.Client, optional
+        Its workers follow the batches; the same bits as without.
+    device : {"cpu", "cuda"}
+        Where the Monte Carlo runs. ``"cuda"`` is an NVIDIA GPU: the same histories, equal up to rounding (docs/gpu.md).
 
     Returns
     -------
     xarray.DataArray
         ``[z, y, x, nuclide, radiation]`` in Gy; z, y, x are voxel centres in mm from the corner of the grid. The
-        coordinate ``uncertainty`` (same dims) is one standard error; 0 where the method has none.
+        coordinate ``uncertainty`` (same dims) is one standard error; 0 where the method has none. Monte Carlo has a second
+        coordinate, ``few_hits``: True where fewer than 20 histories (by weight) arrived; there the variance is the mean of
+        the neighbourhood's, see `_voxel_errors`.
         ``attrs["progeny_left_out"]`` names radioactive progeny for which no decays were given.
 
     Raises
     ------
     DomainError
         Maps of different shapes, decays that are negative or no numbers, a density outside its limits, masks that overlap,
-        alphas in voxels below 0.5 mm, too little memory, a tally of another request.
+        local alphas in voxels below 0.5 mm, too little memory, a tally of another request, an
+        unknown device, a GPU for another method or together with a client.
+    AlphatwinError
+        ``device="cuda"`` without a GPU, its driver or the extra ``cuda``.
     CatalogError
         An unknown nuclide or medium.
 
@@ -186,20 +198,23 @@ def voxel_dose(
     if method not in METHODS:
         hint = suggestion(str(method), METHODS)
         raise DomainError(f"No method {method!r}; there is {', '.join(METHODS)}. {hint}".rstrip())
+    check_device(device, method, client)
     grid = _checked(decays, density, voxel_mm, nuclide, media)
     seed = kernels.check_seed(seed)
     if method == "local":
+        for name in grid.decays:
+            kernels.check_alphas(nuclide_of(name), grid.edges)
         return _array(grid, method, _local(grid, ("alpha", "recoil", "electron")), {}, {"seed": seed})
-    dose = _local(grid, ("alpha", "recoil"))
+    dose = _at_rest(grid)
     if method == "convolution":
         dose.update(_convolution(grid, seed))
         return _array(grid, method, dose, {}, {"seed": seed})
     options = _Options(
         kernels._number(uncertainty, "uncertainty"), _region(grid, region), seed, _batch(grid, batch_histories),
-        kernels.check_whole(max_batches, "max_batches", 1, 10**6), progress, resume,
+        kernels.check_whole(max_batches, "max_batches", 1, 10**6), progress, resume, client, device,
     )  # fmt: skip
-    more, errors, told = _monte_carlo(grid, dose, options)
-    return _array(grid, method, dose | more, errors, told)
+    more, errors, few, told = _monte_carlo(grid, dose, options)
+    return _array(grid, method, dose | more, errors, told, few)
 
 
 # --- checks ----------------------------------------------------------------------------------------------------------
@@ -242,9 +257,8 @@ def _checked(decays: Any, density: Any, voxel_mm: Any, nuclide: str | None, medi
             raise DomainError(
                 f"decays of {name} are {values[bad][0]:g} in voxel {_at(bad)}; give finite numbers from 0."
             )
-        if not bool(values.any()):
-            raise DomainError(f"decays of {name} are 0 in every voxel.")
-        kernels.check_alphas(nuclide_of(name), edges)
+    if not any(bool(values.any()) for values in maps.values()):
+        raise DomainError(f"decays of {', '.join(maps)} are 0 in every voxel; there is no dose.")
     low, high = DENSITY_LIMITS
     bad = ~((rho >= low) & (rho <= high))
     if bool(bad.any()):
@@ -336,115 +350,17 @@ def _local(grid: _Grid, radiations: Sequence[str]) -> dict[tuple[str, str], Arra
     return found
 
 
+def _at_rest(grid: _Grid) -> dict[tuple[str, str], Array]:
+    """Dose[nuclide, radiation] of recoils, and of the alphas that are local in voxels of this size."""
+    dose = _local(grid, ("alpha", "recoil"))
+    return {k: d for k, d in dose.items() if k[1] == "recoil" or kernels.alphas_are_local(nuclide_of(k[0]), grid.edges)}
+
+
 def _convolution(grid: _Grid, seed: int) -> dict[tuple[str, str], Array]:
-    """Dose[nuclide, radiation] of electrons and photons by FFT, padded so that nothing wraps round."""
-    import scipy.fft as fft
-
-    shape = grid.density.shape
-    counts = np.bincount(grid.media[sum(grid.decays.values(), np.zeros(shape)) > 0].ravel(), minlength=len(grid.names))
-    material = material_of(grid.names[int(counts.argmax())])  # the medium that holds most of the active voxels
-    reach = tuple(n - 1 for n in shape)
-    full = tuple(fft.next_fast_len(2 * n - 1, real=True) for n in shape)
-    kernels.check_memory(5 * 8 * math.prod(full), f"The FFT of a grid of {shape} voxels")
-    found: dict[tuple[str, str], Array] = {}
-    for name, decays in grid.decays.items():
-        source = fft.rfftn(decays, full, workers=mc.threads())
-        for (radiation, by_mass), kernel in _kernels(nuclide_of(name), material, grid.edges, reach, seed).items():
-            placed = np.zeros(full)
-            half = tuple(n // 2 for n in kernel.shape)
-            placed[tuple(slice(0, n) for n in kernel.shape)] = kernel
-            placed = np.roll(placed, tuple(-h for h in half), axis=(0, 1, 2))
-            energy = fft.irfftn(source * fft.rfftn(placed, workers=mc.threads()), full, workers=mc.threads())
-            energy = np.maximum(energy[tuple(slice(0, n) for n in shape)], 0.0)
-            kept = grid.density if by_mass else material.density_g_per_cm3
-            dose = energy * JOULE_PER_MEV / (kept * grid.volume_cm3 * 1e-3)
-            found[name, radiation] = found[name, radiation] + dose if (name, radiation) in found else dose
-    return found
-
-
-def _kernels(
-    decaying: Nuclide, material: Material, edges: tuple[float, float, float], reach: tuple[int, ...], seed: int
-) -> dict[tuple[str, bool], Array]:
-    """MeV per decay in the voxels round a source, by radiation and whether the energy (True) or the dose is kept.
-
-    Electrons to their range, their bremsstrahlung beyond it and photons as far as the grid reaches.
-    """
-    found: dict[tuple[str, bool], Array] = {}
-    axes = [np.arange(-r, r + 1) * e for r, e in zip(reach, edges, strict=True)]
-    distance = np.sqrt(axes[0][:, None, None] ** 2 + axes[1][None, :, None] ** 2 + axes[2][None, None, :] ** 2)
-    farthest = float(distance.max()) * 1.1
-
-    def tail(radiation: str, nearest: float) -> Array:
-        point = _point_kernel(decaying.name, material.name, farthest, seed).sel(radiation=radiation)
-        return _beyond(point, distance, nearest, edges, material.density_g_per_cm3)
-
-    _, energy, yields = kernels.lines_of(decaying, "electron")
-    if len(energy):
-        clipped = np.maximum(energy, 1.001e-3)
-        far = 10 * material.csda_range_g_per_cm2("electron", float(clipped.max())) / material.density_g_per_cm3
-        size = tuple(2 * min(r, math.ceil(far / e)) + 1 for r, e in zip(reach, edges, strict=True))
-        found["electron", True], _ = kernels.cached_kernel_energy(
-            decaying.name, "electron", edges, size, material.name, 400_000, seed
-        )
-        radiated = float(np.sum(energy * yields * material.radiation_yield(clipped)))
-        if size != distance.shape and radiated > _BREMSSTRAHLUNG * decaying.energy_MeV("photon"):
-            beyond = tail("electron", far)
-            beyond[_middle(reach, size)] = 0.0
-            found["electron", False] = beyond
-    _, energy, _ = kernels.lines_of(decaying, "photon")
-    if len(energy):
-        near = tuple(2 * min(r, _NEAR) + 1 for r in reach)
-        inner, _ = kernels.cached_kernel_energy(decaying.name, "photon", edges, near, material.name, 1_000_000, seed)
-        if near == distance.shape:
-            found["photon", False] = inner
-        else:
-            found["photon", False] = tail("photon", 0.7 * _NEAR * min(edges))
-            found["photon", False][_middle(reach, near)] = inner
-    return found
-
-
-def _middle(reach: tuple[int, ...], size: tuple[int, ...]) -> tuple[slice, ...]:
-    return tuple(slice(r - n // 2, r + n // 2 + 1) for r, n in zip(reach, size, strict=True))
-
-
-@functools.lru_cache(maxsize=16)
-def _point_kernel(name: str, medium: str, radius_mm: float, seed: int) -> xr.DataArray:
-    return kernels.dose_point_kernel(name, medium=medium, radius_mm=radius_mm, shells=80, histories=500_000, seed=seed)
-
-
-def _beyond(
-    point: xr.DataArray, distance: Array, nearest: float, edges: tuple[float, float, float], density: float
-) -> Array:
-    """MeV per decay of a point kernel at the voxel centres, meant for those farther than `nearest`.
-
-    The mean of 1/r^2 over two voxels of edge d is higher than at their centres by d^2/(6 r^2), to second order.
-    """
-    safe = np.maximum(distance, min(edges))
-    mean_square = sum(e * e for e in edges) / 3
-    to_MeV = density * math.prod(edges) * 1e-6 / JOULE_PER_MEV
-    log = _smooth_log(point, distance, nearest)
-    return np.asarray(np.exp(log) / safe**2 * (1 + mean_square / (6 * safe**2)) * to_MeV)
-
-
-def _smooth_log(point: xr.DataArray, distance: Array, nearest: float) -> Array:
-    """ln(K r^2) at some distances from a point kernel K in shells: a polynomial of degree 6 in sqrt(r) that follows the
-    shells by their errors. K r^2 has no features beyond the electrons' range, so what it smooths is counting noise.
-    Beyond the last shell that was hit often enough it falls on exponentially; with fewer than two such shells it is 0."""
-    outer = point["outer_mm"].values
-    inner = np.concatenate([[0.0], outer[:-1]])
-    middle = 0.5 * (inner + outer)
-    times_r2 = point.values * (outer**3 - inner**3) / (3 * (outer - inner))  # exact in a shell where K r^2 is constant
-    used = (middle >= nearest) & (point.values > 4 * point["uncertainty"].values)
-    if np.count_nonzero(used) < 2:
-        return np.full(distance.shape, -np.inf)
-    weight = point.values[used] / np.maximum(point["uncertainty"].values[used], 1e-3 * point.values[used])
-    x = np.sqrt(middle[used] / outer[-1])
-    fit = np.polynomial.Polynomial.fit(x, np.log(times_r2[used]), min(6, used.sum() // 2), w=weight)
-    found = np.asarray(fit(np.clip(np.sqrt(distance / outer[-1]), x[0], x[-1])))
-    half = np.flatnonzero(used)[len(x) // 2]
-    last = middle[used][-1]
-    slope = min(0.0, float(fit(x[-1]) - fit(x[len(x) // 2])) / max(last - middle[half], 1e-9))
-    return np.asarray(found + slope * np.maximum(0.0, distance - last))
+    """Dose[nuclide, radiation] of what moves, with kernels of the medium that holds most active voxels."""
+    active = sum(grid.decays.values(), np.zeros(grid.density.shape)) > 0
+    counts = np.bincount(grid.media[active].ravel(), minlength=len(grid.names))
+    return convolve(grid.decays, grid.density, material_of(grid.names[int(counts.argmax())]), grid.edges, seed)
 
 
 # --- Monte Carlo -----------------------------------------------------------------------------------------------------
@@ -459,6 +375,8 @@ class _Options:
     max_batches: int
     progress: Callable[[VoxelProgress], None] | None
     resume: VoxelTally | None
+    client: Any = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if not 0.0005 <= self.uncertainty <= 0.5:
@@ -481,31 +399,45 @@ class _Stream:
 
 def _streams(grid: _Grid, materials: Sequence[Material], stop_cm: float) -> list[_Stream]:
     found = []
-    smallest = min(grid.edges) / 10
     for name, decays in grid.decays.items():
         voxels = np.flatnonzero(decays)
+        if not len(voxels):  # a daughter that decays nowhere
+            continue
         amount = decays.ravel()[voxels]
         thinnest = float(grid.density.ravel()[voxels].min())
-        for radiation in ("electron", "photon"):
+        for radiation in _moving(nuclide_of(name), grid.edges):
             kind, energy, yields = kernels.lines_of(nuclide_of(name), radiation)
             if not len(energy):
                 continue
-            ranges = np.min(
-                [m.csda_range_g_per_cm2("electron", np.clip(energy, 1.001e-3, None)) for m in materials], axis=0
-            )
-            local = (
-                (ranges <= stop_cm * thinnest) & (kind == 1) if radiation == "electron" else np.zeros(len(energy), bool)
-            )
+            local = np.zeros(len(energy), dtype=bool)
+            if radiation == "electron":
+                each = [m.csda_range_g_per_cm2("electron", np.clip(energy, 1.001e-3, None)) for m in materials]
+                local = (np.min(each, axis=0) <= stop_cm * thinnest) & (kind == 1)
             if bool(local.all()):
                 local[np.argmax(energy)] = False
             mode = mc.ANALOGUE
-            if radiation == "photon":  # track-length kerma where the electrons' range is small against a voxel
-                transfer = energy * yields @ _compton_range(energy, materials) / float(energy @ yields)
-                mode = mc.TRACKS if transfer < 0.25 * smallest * float(np.median(grid.density)) else mc.ANALOGUE
+            if radiation == "photon" and _kerma_is_local(energy, yields, materials, grid):
+                mode = mc.TRACKS
             made = mc.source(kind[~local], energy[~local], yields[~local], voxels, amount)
             weight = float(yields[~local].sum() * amount.sum())
             found.append(_Stream(name, radiation, made, float((energy * yields)[local].sum()), weight, mode))
     return found
+
+
+def _moving(decaying: Nuclide, edges: tuple[float, float, float]) -> tuple[str, ...]:
+    """Radiations that are followed."""
+    return ("electron", "photon") if kernels.alphas_are_local(decaying, edges) else ("alpha", "electron", "photon")
+
+
+def _kerma_is_local(energy: Array, yields: Array, materials: Sequence[Material], grid: _Grid) -> bool:
+    """Whether the electrons' range is small against a voxel of the body, so that track-length kerma may be taken.
+
+    The body are the voxels above `BODY_DENSITY`: air round it or in it, whatever its amount, decides nothing.
+    """
+    body = grid.density[grid.density > BODY_DENSITY]
+    typical = float(np.median(body if body.size else grid.density))
+    reach = float(energy * yields @ _compton_range(energy, materials) / float(energy @ yields))
+    return reach < 0.25 * min(grid.edges) / 10 * typical
 
 
 def _compton_range(energy: Array, materials: Sequence[Material]) -> Array:
@@ -523,13 +455,15 @@ def _key(grid: _Grid, options: _Options) -> str:
     digest.update(np.ascontiguousarray(grid.density).tobytes())
     digest.update(np.ascontiguousarray(grid.media).tobytes())
     digest.update(repr((grid.names, grid.edges, grid.density.shape, options.seed, options.histories)).encode())
+    if options.device != "cpu":  # equal up to rounding only, so not to be gone on with elsewhere
+        digest.update(options.device.encode())
     return digest.hexdigest()
 
 
 def _monte_carlo(
     grid: _Grid, fixed: Mapping[tuple[str, str], Array], options: _Options
-) -> tuple[dict[tuple[str, str], Array], dict[tuple[str, str], Array], dict[str, Any]]:
-    """Dose and standard error of electrons and photons, and what to tell about the run.
+) -> tuple[dict[tuple[str, str], Array], dict[tuple[str, str], Array], dict[tuple[str, str], Mask], dict[str, Any]]:
+    """Dose and standard error of all that moves, and what to tell about the run.
 
     The next batch goes to the stream whose next batch takes most variance off the region's dose for its cost: a rule of
     the results alone, so the order of batches, and every bit, is the same each time.
@@ -549,32 +483,39 @@ def _monte_carlo(
         known = known + grid.gray(grid.decays[s.nuclide] * s.local_MeV)
     tally = _start(grid, options, streams)
     region, per_gray = options.region.ravel(), (grid.gray(np.ones(grid.density.shape))).ravel()
-    space = mc.scratch(world)
-    reached = False
-    while True:
-        relative, shares = _state(tally, streams, options, known.ravel()[region], per_gray[region], region)
-        reached = relative <= options.uncertainty
-        if reached or sum(tally.batches) >= max(options.max_batches, len(streams)):
-            break
-        tally = _one_more(tally, _next(tally, streams, shares), streams, world, stop_cm, options, space)
-        if options.progress is not None:
-            relative, _ = _state(tally, streams, options, known.ravel()[region], per_gray[region], region)
-            done = sum(tally.batches)
-            options.progress(VoxelProgress(done, done * options.histories, relative, options.uncertainty, tally))
-    dose, errors = {}, {}
+    reached, relative = not streams, 0.0
+    with batches(options.client, world, streams, stop_cm, options.histories, options.seed, options.device) as sums_of:
+        while streams:
+            relative, shares = _state(tally, streams, options, known.ravel()[region], per_gray[region], region)
+            reached = relative <= options.uncertainty
+            if reached or sum(tally.batches) >= max(options.max_batches, len(streams)):
+                break
+            i = _next(tally.batches, streams, shares)
+            tally = _added(tally, i, sums_of(i, tally.batches[i], _foreseen(tally.batches, streams, shares)))
+            if options.progress is not None:
+                relative, _ = _state(tally, streams, options, known.ravel()[region], per_gray[region], region)
+                done = sum(tally.batches)
+                options.progress(VoxelProgress(done, done * options.histories, relative, options.uncertainty, tally))
+    dose, errors, few = {}, {}, {}
     for i, s in enumerate(streams):
         scale = s.weight / (tally.batches[i] * options.histories)
         local = grid.gray(grid.decays[s.nuclide] * s.local_MeV)
         dose[s.nuclide, s.radiation] = grid.gray((tally.first[i] * scale).reshape(grid.density.shape)) + local
-        errors[s.nuclide, s.radiation] = grid.gray((np.sqrt(tally.second[i]) * scale).reshape(grid.density.shape))
-    told = {
+        to_gray = grid.gray(np.full(grid.density.shape, scale))
+        variance, few[s.nuclide, s.radiation] = smoothed_variance(
+            tally.first[i].reshape(to_gray.shape) * to_gray, tally.second[i].reshape(to_gray.shape) * to_gray**2
+        )
+        errors[s.nuclide, s.radiation] = np.sqrt(variance)
+    told: dict[str, Any] = {
         "seed": options.seed,
         "histories": sum(tally.batches) * options.histories,
         "batches": sum(tally.batches),
         "relative_uncertainty": relative,
         "uncertainty_reached": int(reached),
     }
-    return dose, errors, told
+    if options.device == "cuda":
+        told["device"] = device_name()
+    return dose, errors, few, told
 
 
 def _start(grid: _Grid, options: _Options, streams: Sequence[_Stream]) -> VoxelTally:
@@ -587,41 +528,39 @@ def _start(grid: _Grid, options: _Options, streams: Sequence[_Stream]) -> VoxelT
             )
         if options.resume.key != key or options.resume.streams != names:
             raise DomainError(
-                "The tally to resume from belongs to another request: maps, media, voxel size, nuclides, seed and "
-                "batch_histories must be the same."
+                "The tally to resume from belongs to another request: maps, media, voxel size, nuclides, seed, "
+                "batch_histories and device must be the same."
             )
         return options.resume
     n = grid.density.size
     return VoxelTally(key, names, (0,) * len(streams), np.zeros((len(streams), n)), np.zeros((len(streams), n)))
 
 
-def _next(tally: VoxelTally, streams: Sequence[_Stream], shares: Sequence[float]) -> int:
+def _next(done: Sequence[int], streams: Sequence[_Stream], shares: Sequence[float]) -> int:
     """The stream whose next batch takes most variance off for its cost; each has one batch first."""
-    if min(tally.batches) == 0:
-        return tally.batches.index(0)
-    gain = [v / (n + 1) / _COST[s.radiation] for s, v, n in zip(streams, shares, tally.batches, strict=True)]
+    if min(done) == 0:
+        return list(done).index(0)
+    gain = [v / (n + 1) / _COST[s.radiation] for s, v, n in zip(streams, shares, done, strict=True)]
     return int(np.argmax(gain))
 
 
-def _one_more(
-    tally: VoxelTally,
-    i: int,
-    streams: Sequence[_Stream],
-    world: mc.World,
-    stop_cm: float,
-    options: _Options,
-    space: Any,
-) -> VoxelTally:
-    s = streams[i]
-    sums = mc.run_batch(
-        world, s.source, histories=options.histories, seed=options.seed, stream=i, batch=tally.batches[i],
-        stop_cm=stop_cm, electrons=s.electrons, follow=mc.BREMSSTRAHLUNG, space=space,
-    )  # fmt: skip
+def _foreseen(done: Sequence[int], streams: Sequence[_Stream], shares: Sequence[float]) -> Iterator[tuple[int, int]]:
+    """Stream and number of the batches that will probably be wanted next, for workers that would else wait."""
+    now, left = list(done), list(shares)
+    while True:
+        i = _next(now, streams, left)
+        yield i, now[i]
+        if now[i]:
+            left[i] *= now[i] / (now[i] + 1)  # as its variance will fall
+        now[i] += 1
+
+
+def _added(tally: VoxelTally, i: int, sums: tuple[Array, Array]) -> VoxelTally:
     first, second = tally.first.copy(), tally.second.copy()
-    first[i] += sums.first[:-2]
-    second[i] += sums.second[:-2]
-    batches = tuple(n + (k == i) for k, n in enumerate(tally.batches))
-    return VoxelTally(tally.key, tally.streams, batches, first, second)
+    first[i] += sums[0]
+    second[i] += sums[1]
+    batches_ = tuple(n + (k == i) for k, n in enumerate(tally.batches))
+    return VoxelTally(tally.key, tally.streams, batches_, first, second)
 
 
 def _state(
@@ -653,6 +592,7 @@ def _array(
     dose: Mapping[tuple[str, str], Array],
     errors: Mapping[tuple[str, str], Array],
     told: Mapping[str, Any],
+    few: Mapping[tuple[str, str], Mask] | None = None,
 ) -> xr.DataArray:
     import xarray as xr
 
@@ -685,4 +625,9 @@ def _array(
     )
     for axis in "zyx":
         found[axis].attrs.update(units="mm", long_name=f"voxel centre along {axis}")
+    if few is not None:
+        flags = np.zeros(values.shape, dtype=bool)
+        for (name, radiation), flag in few.items():
+            flags[..., names.index(name), RADIATIONS.index(radiation)] = flag
+        found = found.assign_coords(few_hits=(dims, flags))
     return found

@@ -138,7 +138,7 @@ def alpha_sphere(energy_MeV: float, radius_um: float) -> tuple[float, float]:
 
 
 def photon_small_sphere(energy_MeV: float, mass_g: float) -> tuple[float, float]:
-    """phi -> 3/4 (mu_en/rho) R rho: 3/4 R is the mean way out from a point inside, nothing scattered back."""
+    """phi -> 3/4 (mu_en/rho) R rho: 3/4 R is the mean way out from a point inside, nothing scattered back, no electron out."""
     water = medium("water")
     radius = (3.0 * mass_g / (4.0 * math.pi * water.density_g_per_cm3)) ** (1 / 3) * water.density_g_per_cm3
     expected = 0.75 * float(water.mass_energy_absorption(energy_MeV)) * radius
@@ -180,13 +180,16 @@ def _spheres() -> Iterator[ClosedForm]:
             "0.1 %: ranges of the table are good to their five digits; the last 1 keV of each track is local",
             "charlton1962", "straight tracks, 1 - 3/4 <u> + <u^3>/16",
         )  # fmt: skip
-    for energy in (0.1, 0.3, 0.662):
-        mass = 2e-6
-        mu = float(medium("water").mass_attenuation(energy)) * (3.0 * mass / (4.0 * math.pi)) ** (1 / 3)
+    for energy in (0.03, 0.06, 0.1):
+        mass = 0.01
+        radius = (3.0 * mass / (4.0 * math.pi)) ** (1 / 3)
+        mu = float(medium("water").mass_attenuation(energy)) * radius
+        skin = 0.4 * float(medium("water").csda_range_g_per_cm2("electron", energy)) / radius
         yield ClosedForm(
-            "spheres", f"water 2 ug, photon {energy:g} MeV: phi", "1",
-            partial(photon_small_sphere, energy, 2e-6), 2.0 * mu,
-            "the first term that is left out is of the order of mu R; twice that", "case1953", "3/4 mu_en R",
+            "spheres", f"water 10 mg, photon {energy:g} MeV: phi", "1",
+            partial(photon_small_sphere, energy, mass), 2.0 * mu + skin,
+            "left out: a term of the order of mu R, twice that, and the skin that electrons leave, 3/4 of half their range over R",
+            "case1953", "3/4 mu_en R",
         )  # fmt: skip
     charged = ("alpha", "recoil", "electron")
     for name, radiations in (("Lu-177", ("electron",)), ("Ac-225", charged), ("Bi-213", charged)):

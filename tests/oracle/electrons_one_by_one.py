@@ -1,7 +1,7 @@
-"""Electrons in a homogeneous medium, collision by collision: where the energy of a point source ends up.
+"""Slow twin of the Monte Carlo: electrons in a homogeneous medium, collision by collision.
 
 Every elastic collision is followed one by one (no multiple-scattering theory, so no step-size or boundary error), which
-is affordable because absorbed fractions are made once and stored. Lengths are in g/cm2, energies in MeV.
+is what the condensed steps of the package must reproduce. Lengths are in g/cm2, energies in MeV.
 
 - Elastic: screened Rutherford scattering on each element with Moliere's screening angle and the McKinley-Feshbach
   spin correction. Deflections by inelastic collisions below the cut are added by raising the nuclear cross section so
@@ -22,10 +22,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .._jit import njit, prange
-from ._random import uniforms
+from alphatwin._jit import njit, prange
+from alphatwin.physics.matter import medium
+from alphatwin.transport._random import uniforms
 
-__all__ = ["ElectronMedium", "depth_kernel", "electron_medium"]
+__all__ = ["ElectronMedium", "depth_kernel", "electron_medium", "water_electrons"]
 
 Array = npt.NDArray[np.float64]
 
@@ -374,3 +375,22 @@ def depth_kernel(
     edges = scale * (np.arange(bins + 1) / bins) ** 2
     per_chunk = tallies / (energy_MeV * histories / N_CHUNKS)
     return edges, per_chunk, float(np.sum(radiated)) / (energy_MeV * histories)
+
+
+_WATER = {1: (0.111894, 1.008), 8: (0.888106, 15.999)}  # mass fraction, atomic mass g/mol
+_MEAN_EXCITATION_EV = 75.0  # ICRU 37, the value behind ESTAR
+
+
+def water_electrons(energy_MeV: float, cut_fraction: float = 0.01) -> ElectronMedium:
+    """Cross sections of liquid water for electrons up to `energy_MeV`; collisions above `cut_fraction` are followed."""
+    water = medium("water")
+    e = np.exp(np.linspace(np.log(1.0001e-3), np.log(energy_MeV * 1.0001), 1201))
+    return electron_medium(
+        _WATER,
+        _MEAN_EXCITATION_EV,
+        e,
+        water.mass_stopping_power("electron", e, "collision"),
+        water.mass_stopping_power("electron", e, "radiative"),
+        water.csda_range_g_per_cm2("electron", e),
+        cut_fraction * energy_MeV,
+    )

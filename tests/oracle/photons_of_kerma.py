@@ -1,4 +1,4 @@
-"""Photons in a homogeneous medium: where the energy of a point source ends up beyond the first collision.
+"""Slow twin of the Monte Carlo: photons in a homogeneous medium beyond their first collision, electrons stopped at once.
 
 The energy laid down by photons that have not yet collided is known in closed form; only the scattered part is sampled.
 Photoelectric absorption ends a history; Compton scattering follows Klein and Nishina times the incoherent scattering
@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .._jit import njit, prange
-from ._random import uniforms
+from alphatwin._jit import njit, prange
+from alphatwin.physics.matter import medium
+from alphatwin.transport._fractions import first_collision, geometric_reduction
+from alphatwin.transport._random import uniforms
 
-__all__ = ["PhotonMedium", "scattered_kernel"]
+__all__ = ["PhotonMedium", "kerma_buildup", "scattered_kernel", "water_photons"]
 
 Array = npt.NDArray[np.float64]
 
@@ -220,3 +223,66 @@ def scattered_kernel(
     )
     tallies = _run(energy_MeV, scale, seed, stream, histories, grid, tables, bins, N_CHUNKS)
     return scale * (np.arange(bins + 1) / bins) ** 2, tallies / (energy_MeV * histories / N_CHUNKS)
+
+
+_WATER = {1: (0.111894, 1.008), 8: (0.888106, 15.999)}  # mass fraction, atomic mass g/mol
+
+
+def _mean_transfer(energy_MeV: Array, s_of_x: Any) -> Array:
+    """Mean fraction of the photon energy given to the electron in a Compton collision, weighted with S(x)."""
+    node, weight = np.polynomial.legendre.leggauss(200)
+    half = 0.5 * (node + 1)  # sqrt((1 - cos)/2): dense where S(x) varies
+    t = 2 * half[None, :] ** 2
+    jacobian = weight[None, :] * half[None, :]
+    k = energy_MeV[:, None] / MC2
+    ratio = 1 / (1 + k * t)
+    kn = ratio**2 * (ratio + 1 / ratio - t * (2 - t)) * s_of_x(energy_MeV[:, None] / HC * np.sqrt(t / 2)) * jacobian
+    return np.asarray((kn * (1 - ratio)).sum(axis=1) / kn.sum(axis=1))
+
+
+def water_photons(points: int = 1500) -> PhotonMedium:
+    """Cross sections of liquid water for photons from 1 keV to 4.2 MeV."""
+    import xraylib
+
+    log_e = np.linspace(np.log(1.0001e-3), np.log(4.2), points)
+    log_x = np.linspace(
+        np.log(1.1e-3), np.log(400.0), 600
+    )  # S ~ x^2 below: a photon of 1 keV meets it under 1.6 degrees
+    e, x = np.exp(log_e), np.exp(log_x)
+    cross = medium("water").photon_interactions(e)
+    per_gram = {z: w / a for z, (w, a) in _WATER.items()}
+    electrons = sum(z * per_gram[z] for z in _WATER)
+    s = sum(per_gram[z] * np.array([xraylib.SF_Compt(z, q) for q in x]) for z in _WATER) / electrons
+    s = np.maximum.accumulate(np.clip(s, 0.0, 1.0))
+    f2 = np.asarray(sum(per_gram[z] * np.array([xraylib.FF_Rayl(z, q) for q in x]) ** 2 for z in _WATER))
+    area = np.concatenate([[0.0], np.cumsum(0.5 * (f2[1:] + f2[:-1]) * np.diff(x**2))]) + f2[0] * x[0] ** 2
+    photo, incoherent, coherent = cross["photoelectric"], cross["incoherent"], cross["coherent"]
+    pair = np.where(e > 2 * MC2, cross["pair"], 0.0)
+    transfer = _mean_transfer(e, lambda q: np.interp(np.log(q), log_x, s))
+    deposit = photo + incoherent * transfer + pair * np.maximum(0.0, 1 - 2 * MC2 / e)
+    step_e, step_x = float(log_e[1] - log_e[0]), float(log_x[1] - log_x[0])
+    return PhotonMedium(
+        float(log_e[0]), step_e, float(log_x[0]), step_x, photo, incoherent, coherent, pair, deposit, s, area
+    )
+
+
+def kerma_buildup(
+    water: PhotonMedium, energy_MeV: float, tau: Array, histories: int, seed: int = 1
+) -> tuple[Array, Array]:
+    """Build-up factor of the sphere's absorbed fraction and its standard error, at optical radii."""
+    position = (np.log(energy_MeV) - water.log_energy_min) / water.log_energy_step
+    at = [
+        float(np.interp(position, np.arange(len(c)), c))
+        for c in (water.photoelectric, water.incoherent, water.coherent, water.pair, water.energy_absorption)
+    ]
+    mu, mu_en = sum(at[:4]), at[4]
+    stream = 1_000_000_000 + round(energy_MeV * 1e6)
+    edges, chunks = scattered_kernel(water, energy_MeV, histories=histories, seed=seed, stream=stream, scale=40.0 / mu)
+    middle = 0.5 * (edges[1:] + edges[:-1]) * mu
+    psi = geometric_reduction(middle[None, :] / tau[:, None])
+    # what lies beyond 40 mean free paths belongs to spheres that are far larger still: psi at 40
+    far = geometric_reduction(40.0 / tau)
+    scattered = chunks[:, :-1] @ psi.T + chunks[:, -1:] * far[None, :]
+    first = mu_en / mu * first_collision(tau)
+    factor = 1 + scattered / first
+    return factor.mean(axis=0), factor.std(axis=0, ddof=1) / np.sqrt(len(factor))
