@@ -24,10 +24,8 @@ REPOSITORY = pathlib.Path(__file__).parents[1]
 _FILES = sorted((REPOSITORY / "examples").glob("*.yaml"))
 CELL_EXAMPLES = {file.stem: file for file in _FILES if "\ncluster:" in file.read_text(encoding="utf-8")}
 TRIAL_EXAMPLES = {file.stem: file for file in _FILES if "\ntrial:" in file.read_text(encoding="utf-8")}
-PHANTOM_EXAMPLES = {file.stem: file for file in _FILES if "
-phantom:" in file.read_text(encoding="utf-8")}
-MAP_EXAMPLES = {file.stem: file for file in _FILES if "
-sources:" in file.read_text(encoding="utf-8")}
+PHANTOM_EXAMPLES = {file.stem: file for file in _FILES if "\nphantom:" in file.read_text(encoding="utf-8")}
+MAP_EXAMPLES = {file.stem: file for file in _FILES if "\nsources:" in file.read_text(encoding="utf-8")}
 _OTHERS = {*CELL_EXAMPLES, *TRIAL_EXAMPLES, *PHANTOM_EXAMPLES, *MAP_EXAMPLES}
 EXAMPLES = {file.stem: file for file in _FILES if file.stem not in _OTHERS}
 

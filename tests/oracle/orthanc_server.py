@@ -11,7 +11,9 @@ import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -68,8 +70,41 @@ def certificates(folder):
     (folder / "san.cnf").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\nauthorityKeyIdentifier=keyid\n")
     openssl("x509", "-req", "-in", "cert.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", 2,
             "-out", "cert.pem", "-extfile", "san.cnf")  # fmt: skip
-    (folder / "both.pem").write_text((folder / "cert.pem").read_text() + (folder / "key.pem").read_text())
     return folder / "ca.pem", folder / "cert.pem", folder / "key.pem"
+
+
+def tls_front(cert, key, port):
+    """A port that speaks TLS and passes all on to a plain port, as the web server before a hospital's PACS does.
+
+    Debian's Orthanc 1.10.1 ends itself at the first HTTPS request, so that it is not asked to speak TLS there.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(cert, key)
+    door = socket.create_server(("127.0.0.1", 0))
+
+    def copy(source, target):
+        with contextlib.suppress(OSError, ValueError):
+            while part := source.recv(2**16):
+                target.sendall(part)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def serve(link):
+        with contextlib.suppress(OSError), context.wrap_socket(link, server_side=True) as outer, \
+                socket.create_connection(("127.0.0.1", port), 10) as inner:  # fmt: skip
+            back = threading.Thread(target=copy, args=(inner, outer), daemon=True)
+            back.start()
+            copy(outer, inner)
+            back.join(10)
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(door.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    return door
 
 
 class Orthanc:
@@ -79,7 +114,7 @@ class Orthanc:
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.http, self.dicom, self.receive = free_ports(3)
-        self.tls, self.process = tls, None
+        self.tls, self.process, self.front = tls, None, None
         config = {
             "Name": AET,
             "StorageDirectory": str(self.folder / "db"),
@@ -107,7 +142,6 @@ class Orthanc:
         if tls:
             ca, cert, key = map(str, tls)
             config |= {
-                "SslEnabled": True, "SslCertificate": str(pathlib.Path(cert).with_name("both.pem")),
                 "DicomTlsEnabled": True, "DicomTlsCertificate": cert, "DicomTlsPrivateKey": key,
                 "DicomTlsTrustedCertificates": ca, "DicomTlsRemoteCertificateRequired": False,
             }  # fmt: skip
@@ -115,7 +149,8 @@ class Orthanc:
 
     @property
     def url(self):
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.http}/dicom-web"
+        port = self.front.getsockname()[1] if self.front else self.http
+        return f"{'https' if self.front else 'http'}://127.0.0.1:{port}/dicom-web"
 
     @property
     def address(self):
@@ -130,6 +165,8 @@ class Orthanc:
             assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.dicom), 1), \
                     socket.create_connection(("127.0.0.1", self.http), 1):  # fmt: skip
+                if self.tls and self.front is None:
+                    self.front = tls_front(*self.tls[1:], self.http)
                 return self
             time.sleep(0.05)
         raise AssertionError("Orthanc did not start: " + (self.folder / "log").read_text()[-2000:])
@@ -142,6 +179,8 @@ class Orthanc:
             self.process = None
 
     def stop(self):
+        if self.front is not None:
+            self.front.close()
         if self.process is not None:
             self.process.terminate()
             try:

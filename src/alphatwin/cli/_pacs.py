@@ -209,4 +209,6 @@ def _table(found: tuple[Found, ...], level: str, show_identity: bool) -> str:
         if show_identity:
             lines.append(f"{'':11s}{_clean(f.patient_name)}"[:WIDTH])
             lines.append(f"{'':11s}ID {_clean(f.patient_id)}"[:WIDTH])
-    return "\n".join([*lines, f"{len(found)} {'studies' if level == 'study' else 'series'}."])
+    return "\n".join(
+        [*lines, f"{len(found)} {'series' if level == 'series' else 'study' if len(found) == 1 else 'studies'}."]
+    )

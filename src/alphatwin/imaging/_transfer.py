@@ -91,7 +91,7 @@ class Retry:
 
     def wait_s(self, failed: int) -> float:
         """Seconds to wait after the ``failed``-th failure in a row."""
-        return min(self.cap_s, self.first_s * 2.0 ** (failed - 1))
+        return min(float(self.cap_s), self.first_s * 2.0 ** (failed - 1))
 
 
 def patiently(action: Callable[[], T], retry: Retry) -> T:

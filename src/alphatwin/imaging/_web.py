@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import pathlib
 import threading
 import time
@@ -23,8 +24,22 @@ PATIENCE = 10  # times the timeout that one request may take in all
 PASSING = (408, 425, 429, 500, 502, 503, 504)
 
 
+THREAD = "alphatwin-pacs"
+
+
 class _TooMuch(Exception):
     """An answer beyond the bound."""
+
+
+class _Unheard(logging.Filter):
+    """Drops what a thread that was left behind logs when its server hangs up at last: tracebacks with addresses."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is another thread's."""
+        return record.threadName != THREAD
+
+
+UNHEARD = _Unheard()
 
 
 def _bounded(limit: int, deadline: float) -> Callable[..., Any]:
@@ -78,9 +93,10 @@ def _called(server: DicomWeb, action: Callable[[Any], Any], limit: int = MAX_ANS
             except BaseException as error:
                 outcome.append((None, error))
 
-        worker = threading.Thread(target=work, daemon=True)
+        logging.getLogger("retrying").addFilter(UNHEARD)  # the same one each time: added once
+        worker = threading.Thread(target=work, daemon=True, name=THREAD)
         worker.start()
-        worker.join(patience_s)
+        worker.join(patience_s + 0.1)
         if not outcome:
             raise Passing(f"{server.place} does not answer within {patience_s:g} s.")
         session.close()

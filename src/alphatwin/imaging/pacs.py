@@ -515,7 +515,9 @@ def fetch(
         raise PacsError(f"{server.place} has no study of this UID. `alphatwin pacs find` lists what it has.")
     people = sorted({s.patient_id for s in studies if s.patient_id})
     if len(people) > 1:
-        raise PacsError(f"{server.place} has this study UID for {len(people)} patients: have that put right there first.")
+        raise PacsError(
+            f"{server.place} has this study UID for {len(people)} patients: have that put right there first."
+        )
     wanted = _listed(server, study_uid) if studies else []
     gone = sorted(set(manifest.before) - {w.uid for w in wanted})
     everything = [*wanted, *(manifest.before[uid] for uid in gone)]

@@ -704,12 +704,14 @@ def register_study(
         known = _from_given(given, moving, fixed)
         if known is not None:
             both = _dice(moving, fixed, None), _dice(moving, fixed, known)
-            moved = float(np.linalg.norm(known.matrix[:3, 3]))
+            corners = _corners(fixed.emission.grid)
+            moved = np.linalg.norm(known.points(corners) - corners, axis=1)
+            middle = corners.mean(axis=0)
             quality = Quality(
                 dice_before=both[0],
                 dice_after=both[1],
-                shift_mm=moved,
-                largest_shift_mm=moved,
+                shift_mm=float(np.linalg.norm(known.points(middle) - middle)),
+                largest_shift_mm=float(moved.max()),
                 rotation_deg=known.rotation_deg,
             )
             transforms.append(replace(known, quality=quality))
@@ -732,6 +734,13 @@ def register_study(
         except ImageError as error:
             raise ImageError(f"Time point {k + 1} onto time point {reference + 1}: {error}") from None
     return Registered(study, reference, tuple(transforms))
+
+
+def _corners(grid: Grid) -> Array:
+    """Places of the corners of an image, [8, 3], mm."""
+    nz, ny, nx = grid.shape
+    index = [[x, y, z, 1] for z in (0, nz - 1) for y in (0, ny - 1) for x in (0, nx - 1)]
+    return np.asarray((np.array(index, dtype=float) @ grid.affine.T)[:, :3])
 
 
 def _from_given(given: Sequence[Registration], moving: TimePoint, fixed: TimePoint) -> Transform | None:
