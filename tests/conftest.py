@@ -29,6 +29,7 @@ CELL_EXAMPLES = {file.stem: file for file in _FILES if "cluster" in _KEYS[file]}
 TRIAL_EXAMPLES = {file.stem: file for file in _FILES if "trial" in _KEYS[file]}
 MAP_EXAMPLES = {file.stem: file for file in _FILES if "sources" in _KEYS[file]}
 COHORT_EXAMPLES = {file.stem: file for file in _FILES if "cohort" in _KEYS[file]}
+PHANTOM_EXAMPLES = {file.stem: file for file in _FILES if "phantom" in _KEYS[file]}
 CASES = {file.stem: file for file in _FILES if not _KEYS[file] & _FOREIGN}
 PLANNED_EXAMPLES = {name: file for name, file in CASES.items() if "source: pbpk" in file.read_text(encoding="utf-8")}
 EXAMPLES = {name: file for name, file in CASES.items() if name not in PLANNED_EXAMPLES}

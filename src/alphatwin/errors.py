@@ -54,6 +54,10 @@ class FitError(AlphatwinError, ValueError):
     """The measured points cannot carry the model that was asked for."""
 
 
+class ImageError(AlphatwinError, ValueError):
+    """An image, a contour or a label map that cannot be used as given."""
+
+
 class OutputError(AlphatwinError, OSError):
     """A result could not be written, or a written result could not be read back."""
 

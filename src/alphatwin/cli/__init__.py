@@ -137,7 +137,7 @@ def _app() -> Any:
 
     _add_work(app)
     _add_catalogue(app)
-    from . import _animals, _cohort, _dose, _evidence, _fit, _optimal, _protect
+    from . import _animals, _cohort, _dose, _evidence, _fit, _images, _optimal, _pacs, _phantom, _protect
 
     _dose.add(app)
     _evidence.add(app)
@@ -146,6 +146,9 @@ def _app() -> Any:
     _cohort.add(app)
     _protect.add(app)
     _optimal.add(app)
+    _images.add(app)
+    _phantom.add(app)
+    app.add_typer(_pacs.pacs_app(), name="pacs", short_help="Fetch from a PACS, store into it.")
     _add_trial(app)
     return app
 

@@ -1,0 +1,272 @@
+"""The values of this room: a `Grid` in space, an `Image` on it, `Labels` of regions, a `Study` of time points.
+
+One convention for all: arrays are ``[z, y, x]``; ``Grid.affine`` takes voxel indices ``(x, y, z, 1)`` of a voxel's centre
+to patient coordinates in mm, LPS as in DICOM (left, posterior, superior positive). NIfTI's RAS is turned at the border.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ImageError
+
+__all__ = ["Acquisition", "Grid", "Image", "Labels", "Quantity", "Study", "TimePoint"]
+
+Quantity = Literal["hu", "counts", "activity_concentration", "activity", "decays", "absorbed_dose", "density", "other"]
+UNITS: dict[str, str] = {
+    "hu": "HU",
+    "counts": "1",
+    "activity_concentration": "MBq/mL",
+    "activity": "MBq",
+    "decays": "1",
+    "absorbed_dose": "Gy",
+    "density": "g/cm3",
+    "other": "",
+}
+ORTHOGONAL = 1e-4  # direction cosines are written with about six decimals
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Where the voxels of an image are.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        ``(z, y, x)``.
+    affine : array[4, 4]
+        Voxel indices ``(x, y, z, 1)`` to LPS mm, centres of voxels.
+    """
+
+    shape: tuple[int, int, int]
+    affine: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        affine = np.array(self.affine, dtype=float)
+        sides: tuple[int, ...] = self.shape  # a caller may give any number of them
+        if len(sides) != 3 or min(sides) < 1:
+            raise ImageError(f"A grid has three sides of at least one voxel; given was {self.shape}.")
+        if affine.shape != (4, 4) or not np.isfinite(affine).all() or not np.array_equal(affine[3], [0, 0, 0, 1]):
+            raise ImageError("The affine of a grid is a finite 4 x 4 matrix whose last row is 0 0 0 1.")
+        spacing = np.linalg.norm(affine[:3, :3], axis=0)
+        if not (spacing > 0).all():
+            raise ImageError(f"A voxel has sides above zero; the affine gives {spacing.tolist()} mm.")
+        cosines = affine[:3, :3] / spacing
+        if np.abs(cosines.T @ cosines - np.eye(3)).max() > ORTHOGONAL:
+            raise ImageError(
+                "The axes of a grid are at right angles; this affine is sheared. Resample the image first."
+            )
+        affine.setflags(write=False)
+        object.__setattr__(self, "affine", affine)
+        object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
+
+    @property
+    def voxel_mm(self) -> tuple[float, float, float]:
+        """Sides of a voxel, ``(z, y, x)``, mm."""
+        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(z), float(y), float(x)
+
+    @property
+    def voxel_mL(self) -> float:
+        """Volume of a voxel, mL."""
+        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0
+
+    def same_as(self, other: Grid, tolerance_mm: float = 0.01) -> bool:
+        """Whether both grids have the same shape and all corners within ``tolerance_mm``."""
+        if self.shape != other.shape:
+            return False
+        nz, ny, nx = self.shape
+        corners = np.array([[x, y, z, 1] for x in (0, nx - 1) for y in (0, ny - 1) for z in (0, nz - 1)], dtype=float).T
+        return bool(np.abs((self.affine - other.affine) @ corners).max() <= tolerance_mm)
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """What must be known of a nuclear-medicine image before its numbers mean anything; None is "not stated".
+
+    Attributes
+    ----------
+    started : datetime, optional
+        Start of the acquisition, with its zone.
+    duration_s : float, optional
+        Of the acquisition (of one frame for SPECT: the whole rotation).
+    nuclide : str, optional
+        The imaged nuclide, ``Lu-177``.
+    administered_MBq, administered_at : float, datetime, optional
+        As written in the object.
+    decay_corrected_to : {"none", "start", "administration"}, optional
+        The time to which the numbers were corrected for decay.
+    energy_windows_keV : tuple of (float, float)
+        Lower and upper limits.
+    """
+
+    started: datetime.datetime | None = None
+    duration_s: float | None = None
+    nuclide: str | None = None
+    administered_MBq: float | None = None
+    administered_at: datetime.datetime | None = None
+    decay_corrected_to: Literal["none", "start", "administration"] | None = None
+    energy_windows_keV: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Numbers on a grid, with what they mean.
+
+    Attributes
+    ----------
+    array : array[z, y, x]
+        Float32 or float64.
+    grid : Grid
+        Where.
+    quantity : str
+        One of `Quantity`; its unit is `unit`.
+    modality : str
+        ``CT``, ``NM``, ``PT`` or ``OT``.
+    frame_of_reference : str, optional
+        DICOM's frame of reference UID: images that share it are registered by the scanner.
+    acquisition : Acquisition
+        Times, nuclide, windows.
+    sigma : array[z, y, x], optional
+        One standard uncertainty of each voxel, in the same unit.
+    source : str
+        What it was read or made from, without a patient's identity: modality, series number, digest.
+    notes : tuple of str
+        What was assumed, for the report.
+    """
+
+    array: npt.NDArray[np.floating]
+    grid: Grid
+    quantity: Quantity
+    modality: str = "OT"
+    frame_of_reference: str | None = None
+    acquisition: Acquisition = field(default_factory=Acquisition)
+    sigma: npt.NDArray[np.floating] | None = None
+    source: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.quantity not in UNITS:
+            raise ImageError(f"An image has no quantity {self.quantity!r}; known are {', '.join(UNITS)}.")
+        for name in ("array", "sigma"):
+            values = getattr(self, name)
+            if values is None:
+                continue
+            if values.shape != self.grid.shape:
+                raise ImageError(f"Image.{name} has shape {values.shape}, its grid {self.grid.shape}.")
+            if not np.issubdtype(values.dtype, np.floating):
+                raise ImageError(f"Image.{name} holds {values.dtype}; float32 or float64 is needed.")
+            if not np.isfinite(values).all():
+                raise ImageError(f"Image.{name} has {int((~np.isfinite(values)).sum())} voxels that are not finite.")
+
+    @property
+    def unit(self) -> str:
+        """Unit of the numbers."""
+        return UNITS[self.quantity]
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Regions as masks on one grid; regions may overlap (kidney and its cortex).
+
+    Attributes
+    ----------
+    masks : dict of str to array[z, y, x]
+        Share of each voxel inside the region, 0 to 1 (float32), or bool.
+    grid : Grid
+        Where.
+    frame_of_reference : str, optional
+        As of `Image`.
+    volume_sd_mL : dict of str to float
+        Standard uncertainty of the volume, where it was worked out.
+    """
+
+    masks: dict[str, npt.NDArray[np.generic]]
+    grid: Grid
+    frame_of_reference: str | None = None
+    volume_sd_mL: dict[str, float] = field(default_factory=dict)
+    source: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, mask in self.masks.items():
+            if mask.shape != self.grid.shape:
+                raise ImageError(f"Region {name!r} has shape {mask.shape}, its grid {self.grid.shape}.")
+            if mask.dtype != np.bool_ and not (
+                np.issubdtype(mask.dtype, np.floating) and mask.min() >= 0 and mask.max() <= 1
+            ):
+                raise ImageError(f"Region {name!r} must be a mask of bool, or of shares between 0 and 1.")
+
+    def volume_mL(self, name: str) -> float:
+        """Volume of a region, mL."""
+        if name not in self.masks:
+            raise ImageError(f"There is no region {name!r}; there are {', '.join(self.masks) or 'none'}.")
+        return float(self.masks[name].sum(dtype=float)) * self.grid.voxel_mL
+
+
+@dataclass(frozen=True, eq=False)
+class TimePoint:
+    """Everything of one visit: the emission image and what was acquired with it.
+
+    Attributes
+    ----------
+    emission : Image
+        SPECT or PET; one per energy window in ``windows``.
+    ct : Image, optional
+        Of the same session.
+    labels : Labels, optional
+        Contours or a segmentation of the same session.
+    windows : dict of str to Image
+        Further emission images of the same session by name (``440keV``).
+    """
+
+    emission: Image
+    ct: Image | None = None
+    labels: Labels | None = None
+    windows: dict[str, Image] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Time points of one administration, in order of time.
+
+    Attributes
+    ----------
+    points : tuple of TimePoint
+        In order of ``emission.acquisition.started``.
+    administered_MBq : float
+        Activity given, at ``administered_at``.
+    administered_at : datetime
+        With its zone.
+    nuclide : str
+        Imaged nuclide.
+    """
+
+    points: tuple[TimePoint, ...]
+    nuclide: str
+    administered_MBq: float
+    administered_at: datetime.datetime
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.points:
+            raise ImageError("A study has at least one time point.")
+        if self.administered_at.tzinfo is None:
+            raise ImageError("The time of administration has no zone: write it as 2026-03-01T10:00:00+01:00.")
+        for k, point in enumerate(self.points, 1):
+            started = point.emission.acquisition.started
+            if started is None or started.tzinfo is None:
+                raise ImageError(f"Time point {k} has no time of acquisition with a zone.")
+            if started < self.administered_at:
+                raise ImageError(f"Time point {k} was acquired before the administration.")
+
+    @property
+    def times_h(self) -> npt.NDArray[np.float64]:
+        """Start of each acquisition after the administration, h."""
+        starts = [point.emission.acquisition.started for point in self.points]
+        return np.array([(s - self.administered_at).total_seconds() / 3600.0 for s in starts if s is not None])

@@ -1,0 +1,341 @@
+"""Activity of regions from calibrated images: outlines carried, blur undone between regions, samples drawn, curves fitted.
+
+Blur moves activity between regions. With s_r the share of each voxel in region r and G the Gaussian of the scanner, a
+uniform region s puts the share ``T_rs = sum(s_r (G s_s)) / sum(s_s)`` of its activity into the outline of r, so the
+measured activities are ``M = T A`` (geometric transfer matrix: Rousset, Ma & Evans, J Nucl Med 39:904, 1998). The diagonal
+is the recovery of the region's own shape; what the others put in is the surrounding B of `activity_samples`,
+``B = sum_{s != r} T_rs A_s / ((1 - T_rr) V_r)``. With measured spheres the recovery is theirs, and B the mean of the image in
+a shell of 1 to 1.5 widths outside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..case.images import ImagesCase
+from ..draws import Draws
+from ..errors import AlphatwinError, CaseError
+from ..imaging.activity import ActivitySeries, RegionActivity, activity_series, region_activity, region_shares
+from ..imaging.quantify import (
+    ActivitySamples,
+    Calibration,
+    CurveSamples,
+    RecoveryCurve,
+    RegionCounts,
+    activity_samples,
+    fit_recovery,
+    fit_samples,
+    region_counts,
+    sphere_recovery,
+)
+from ..imaging.regions import with_volume_sd
+from ..imaging.registration import Registered, Transform, carry_labels
+from ..imaging.values import Grid, Image, Labels, Study
+
+__all__ = ["REST", "RegionCurves", "body_of", "calibrated", "carried_labels", "region_curves"]
+
+Array = npt.NDArray[np.float64]
+REST = "rest of body"
+BODY = "body"
+FWHM = 2 * math.sqrt(2 * math.log(2))
+SHELL = (1.0, 1.5)  # widths of the blur outside an outline
+BODY_HU = -300.0
+SPHERES_WIDTH_MM = 12.0  # for the shell and the edge, where spheres are given and no width
+
+
+@dataclass(frozen=True, eq=False)
+class RegionCurves:
+    """What the images say about the regions.
+
+    Attributes
+    ----------
+    regions : tuple of str
+        With `REST` last.
+    times_h : array[time]
+    measured_MBq, activity_MBq, sd_MBq : array[region, time]
+        Inside the outlines; corrected for blur; its standard uncertainty (closed form, all contributions).
+    recovery, volume_mL, volume_sd_mL : array[region]
+    curves : dict of str to CurveSamples
+    notes : tuple of str
+    """
+
+    regions: tuple[str, ...]
+    times_h: Array
+    measured_MBq: Array
+    activity_MBq: Array
+    sd_MBq: Array
+    recovery: Array
+    volume_mL: Array
+    volume_sd_mL: Array
+    curves: Mapping[str, CurveSamples]
+    notes: tuple[str, ...]
+
+
+def calibrated(case: ImagesCase, study: Study) -> Study:
+    """Images in MBq/mL at the start of each acquisition, each with its noise where it can be known.
+
+    Raises
+    ------
+    ImageError
+        As `quantify`; counts without a calibration say which key supplies it.
+    """
+    from ..imaging.quantify import quantify_study
+
+    given = case.calibration
+    if any(p.emission.quantity == "counts" for p in study.points) and given.cps_per_MBq is None:
+        raise CaseError(
+            "calibration.cps_per_MBq: the images hold counts, and nothing says what one is worth. Give the counts of the "
+            "reconstruction per second and MBq, from a phantom of known activity."
+        )
+    if given.cps_per_MBq is None:
+        return study
+    calibration = Calibration(given.cps_per_MBq, given.sd * given.cps_per_MBq, given.nuclide, source=given.source)
+    if any(p.emission.quantity == "counts" for p in study.points):
+        return quantify_study(study, calibration)
+    return replace(study, points=tuple(replace(p, emission=_with_noise(p.emission, calibration)) for p in study.points))
+
+
+def _with_noise(image: Image, calibration: Calibration) -> Image:
+    """Noise of an image in MBq/mL, from the counts that its calibration says it had."""
+    seconds = image.acquisition.duration_s
+    if image.sigma is not None or seconds is None or image.modality != "NM":
+        return image
+    worth = calibration.MBq_per_mL_per_count(seconds, image.grid.voxel_mL)
+    sigma = np.sqrt(np.maximum(image.array, 0) * worth).astype(image.array.dtype)
+    told = "Noise of each voxel: that of the Poisson counts which the calibration of the case gives it."
+    return replace(image, sigma=sigma, notes=(*image.notes, told))
+
+
+def body_of(ct: Image | None, labels: Labels, grid: Grid) -> npt.NDArray[np.float32]:
+    """Share of each voxel that is patient: the region ``body``, else the largest piece of the CT above -300 HU, filled."""
+    from scipy import ndimage
+
+    if BODY in labels.masks:
+        one = replace(labels, masks={BODY: labels.masks[BODY]}, volume_sd_mL={})
+        return np.asarray(carry_labels(one, grid).masks[BODY], np.float32)
+    if ct is None:
+        return np.ones(grid.shape, np.float32)
+    pieces, count = ndimage.label(ct.array > BODY_HU)
+    if not count:
+        return np.ones(grid.shape, np.float32)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    body = np.stack([ndimage.binary_fill_holes(s) for s in pieces == int(sizes.argmax())])
+    return np.asarray(carry_labels(Labels({BODY: body}, ct.grid), grid).masks[BODY], np.float32)
+
+
+def carried_labels(registered: Registered, regions: Sequence[str] | None) -> list[Labels]:
+    """The reference's outlines in the place and on the grid of every emission image."""
+    study, ref = registered.study, registered.reference
+    labels = study.points[ref].labels
+    if labels is None:
+        raise CaseError(
+            f"images.reference: time point {ref + 1} has no contours or segmentation. Add them to the folder, or choose "
+            "another reference."
+        )
+    if regions is not None:
+        missing = [n for n in regions if n not in labels.masks]
+        if missing:
+            raise CaseError(f"images.regions: there is no region {missing[0]!r}; there are {', '.join(labels.masks)}.")
+        kept = {n: m for n, m in labels.masks.items() if n in regions or n == BODY}
+        labels = replace(labels, masks=kept, volume_sd_mL={})
+    return [
+        carry_labels(labels, point.emission.grid, None if k == ref else how.inverse())
+        for k, (point, how) in enumerate(zip(study.points, registered.transforms, strict=True))
+    ]
+
+
+def region_curves(case: ImagesCase, registered: Registered, series: ActivitySeries, draws: Draws) -> RegionCurves:
+    """Activity and curve of every region and of the rest of the body, with their uncertainty.
+
+    Parameters
+    ----------
+    case : ImagesCase
+    registered : Registered
+        Of the calibrated study.
+    series : ActivitySeries
+        Its images in the place of the reference; used where a B-spline has no inverse.
+    draws : Draws
+    """
+    study, ref = registered.study, registered.reference
+    bent = any(t.field_mm is not None for t in registered.transforms)
+    if bent:  # carry the images
+        sets = [carried_labels(_alone(registered), case.images.regions)[0]] * len(study.points)
+        images = series
+    else:  # carry the outlines: what is summed was not interpolated
+        sets = carried_labels(registered, case.images.regions)
+        images = activity_series(study)
+    names = [n for n in sets[0].masks if n != BODY]
+    if not names:
+        raise CaseError("images: the reference has no region beside the body; there is nothing to report.")
+    body = body_of(study.points[ref].ct, sets[ref], sets[ref].grid)
+    measured = region_activity(images, sets if not bent else sets[0], names)
+    sized = with_volume_sd(_only(study.points[ref].labels, names), contour_sd_mm=case.fit.contour_sd_mm)
+    shares = {**{n: s for n, s in region_shares(sets[ref], names).items() if n in names}, REST: np.zeros(0)}
+    taken = np.sum([shares[n] for n in names], axis=0)
+    shares[REST] = np.maximum(body - taken, 0)
+    return _corrected(case, measured, shares, sets[ref].grid, images, sized, draws)
+
+
+def _alone(registered: Registered) -> Registered:
+    """The reference by itself."""
+    ref = registered.reference
+    study = replace(registered.study, points=(registered.study.points[ref],))
+    return Registered(study, 0, (Transform.identity(),))
+
+
+def _only(labels: Labels | None, names: Sequence[str]) -> Labels:
+    assert labels is not None
+    return replace(labels, masks={n: labels.masks[n] for n in names}, volume_sd_mL={})
+
+
+def _corrected(
+    case: ImagesCase, measured: RegionActivity, shares: Mapping[str, npt.NDArray[np.float32]], grid: Grid,
+    images: ActivitySeries, sized: Labels, draws: Draws,
+) -> RegionCurves:  # fmt: skip
+    names = [n for n in shares if n != REST]
+    rows = np.vstack([measured.activity_MBq[: len(names)], measured.activity_MBq[-1]])
+    volume = np.array([float(s.sum(dtype=float)) * grid.voxel_mL for s in shares.values()])
+    curves_of, around = _recovery(case, shares, grid, rows, volume, images)
+    given, notes = case.calibration, list(measured.notes)
+    samples, curves = [], {}
+    for i, name in enumerate(names):
+        counts = region_counts(
+            measured, name, volume_sd_mL=sized.volume_sd_mL.get(name, 0.0), fwhm_mm=_width(case),
+            background_MBq_per_mL=None if around is None else around[i],
+            relative_noise=None if np.isfinite(measured.noise_sd_MBq[i]).all() else 0.0,
+        )  # fmt: skip
+        counts = replace(counts, volume_mL=float(volume[i]))
+        samples.append(_named(name, lambda c=counts, r=curves_of[i]: activity_samples(c, given.sd, r, draws=draws)))
+    nominal = np.array([s.nominal_MBq for s in samples])
+    left = rows.sum(axis=0) - nominal.sum(axis=0)
+    if (left < 0).any():
+        k = int(np.argmin(left))
+        raise CaseError(
+            f"recovery: corrected for blur, the regions would hold {nominal[:, k].sum():.4g} MBq at "
+            f"{measured.times_h[k]:.4g} h, and the whole image holds {rows[:, k].sum():.4g}. Check the width."
+        )
+    noise = measured.noise_sd_MBq[-1]
+    rest = RegionCounts(REST, measured.times_h, left, np.where(np.isfinite(noise), noise, 0.0), float(volume[-1]))
+    samples.append(_rest(activity_samples(rest, given.sd, draws=draws), samples, draws))
+    for s in samples:
+        form = case.fit.model.get(s.region, case.fit.model.get("*", "auto"))
+        half_life = case.fit.effective_half_life_h
+        if len(s.times_h) == 1 and form == "auto":
+            if half_life is None:
+                raise CaseError(
+                    "fit.effective_half_life: one time point cannot show how activity clears. Give it, or model: {'*': hanscheid}."
+                )
+            form = "madsen"
+        curves[s.region] = _named(s.region, lambda s=s, form=form, half_life=half_life: fit_samples(
+            s, nuclide=measured.nuclide, draws=draws, model=form, extra_relative_sd=case.registration.sd,
+            population_half_life_h=half_life,
+        ))  # fmt: skip
+        notes += [n for n in curves[s.region].notes if n not in notes and "comes from spheres" not in n]
+    extra = case.registration.sd
+    return RegionCurves(
+        (*names, REST), measured.times_h, rows, np.array([s.nominal_MBq for s in samples]),
+        np.array([np.hypot(s.sd_MBq, extra * s.nominal_MBq) for s in samples]), np.array([s.recovery for s in samples]),
+        volume, np.array([s.volume_sd_mL for s in samples]), curves, tuple(dict.fromkeys(notes)),
+    )  # fmt: skip
+
+
+def _rest(rest: ActivitySamples, others: Sequence[ActivitySamples], draws: Draws) -> ActivitySamples:
+    """What the corrections of the others give too much is missing here: one factor for all times, against their recovery."""
+    moved = np.sqrt(np.sum([s.budget["recovery"] ** 2 + s.budget["volume"] ** 2 for s in others], axis=0))
+    share = float(np.mean(moved / np.maximum(rest.nominal_MBq, 1e-300)))
+    factor = np.exp(-math.sqrt(math.log1p(share**2)) * draws.normal("recovery 1"))[:, None]
+    error = share * rest.nominal_MBq
+    return replace(
+        rest, activity_MBq=rest.activity_MBq * factor, common_MBq=rest.common_MBq * factor,
+        covariance_MBq2=rest.covariance_MBq2 + np.outer(error, error), budget={**rest.budget, "recovery": error},
+    )  # fmt: skip
+
+
+def _named(region: str, work: Any) -> Any:
+    """Do the work; an error says of which region."""
+    try:
+        return work()
+    except AlphatwinError as error:
+        text = str(error)
+        raise type(error)(text if region in text else f"{region}: {text}") from None
+
+
+def _width(case: ImagesCase) -> float | None:
+    if case.recovery is None:
+        return None
+    return case.recovery.fwhm_mm or SPHERES_WIDTH_MM
+
+
+def _recovery(
+    case: ImagesCase, shares: Mapping[str, npt.NDArray[np.float32]], grid: Grid, rows: Array, volume: Array,
+    images: ActivitySeries,
+) -> tuple[list[RecoveryCurve | None], Array | None]:  # fmt: skip
+    """Recovery curve of each region, and the concentration around it at each time [region, time]."""
+    names = [n for n in shares if n != REST]
+    if case.recovery is None:
+        return [None] * len(names), None
+    if case.recovery.spheres is not None:
+        spheres = case.recovery.spheres
+        curve = fit_recovery([s.volume_mL for s in spheres], [s.recovery for s in spheres], sd=case.recovery.sd)
+        return [curve] * len(names), np.array([_shell(shares[n], grid, images) for n in names])
+    width = case.recovery.fwhm_mm
+    assert width is not None
+    transfer = _transfer(shares, grid, width)
+    true = np.linalg.solve(transfer, rows)
+    own = np.diag(transfer)
+    into = transfer @ true - own[:, None] * true
+    around = np.maximum(into / np.maximum((1 - own) * volume, 1e-12)[:, None], 0)[: len(names)]
+    made: list[RecoveryCurve | None] = []
+    wider = np.diag(_transfer(shares, grid, width * (1 + case.recovery.fwhm_sd)))
+    for i, v in enumerate(volume[: len(names)]):
+        made.append(_through(float(v), float(own[i]), float(wider[i] - own[i]), width))
+    return made, around
+
+
+def _through(volume_mL: float, recovery: float, change: float, fwhm_mm: float) -> RecoveryCurve:
+    """A recovery curve through the region's own recovery, as steep in volume as that of a sphere under the same blur.
+
+    Its covariance gives the coefficient the standard uncertainty `change`, that from the width.
+    """
+    step = 0.05
+    ends = [sphere_recovery(volume_mL * (1 + s), fwhm_mm) for s in (-step, step)]
+    logit = [math.log(r / (1 - r)) for r in ends]
+    c = max((logit[1] - logit[0]) / math.log((1 + step) / (1 - step)), 0.05)
+    inner = min(max(recovery, 1e-3), 1 - 1e-6)
+    b = volume_mL * (1 / inner - 1) ** (1 / c)
+    by_b = inner * (1 - inner) * c / b
+    return RecoveryCurve(
+        b, c, [[(change / by_b) ** 2, 0.0], [0.0, 0.0]], source="the region's own shape under a Gaussian"
+    )
+
+
+def _transfer(shares: Mapping[str, npt.NDArray[np.float32]], grid: Grid, fwhm_mm: float) -> Array:
+    """T[r, s]: share of the activity of uniform s that the image shows in the outline of r; the last row is all else."""
+    from scipy.ndimage import gaussian_filter
+
+    names = list(shares)
+    made = np.zeros((len(names), len(names)))
+    widths = [fwhm_mm / FWHM / mm for mm in grid.voxel_mm]
+    for j, source in enumerate(names):
+        blurred = gaussian_filter(shares[source], widths, mode="constant", truncate=5.0)
+        total = float(shares[source].sum(dtype=float))
+        for i, name in enumerate(names[:-1]):
+            made[i, j] = float(np.sum(shares[name] * blurred, dtype=float)) / total
+        made[-1, j] = float(blurred.sum(dtype=float)) / total - made[:-1, j].sum()
+    return made
+
+
+def _shell(share: npt.NDArray[np.float32], grid: Grid, images: ActivitySeries) -> Array:
+    """Mean concentration in a shell about a region at each time; on registered images, or outlines of the reference."""
+    from scipy.ndimage import distance_transform_edt
+
+    away = distance_transform_edt(share < 0.5, sampling=grid.voxel_mm)
+    shell = (away > SHELL[0] * SPHERES_WIDTH_MM) & (away <= SHELL[1] * SPHERES_WIDTH_MM)
+    return np.array([float(i.array[shell].mean()) if i.grid.same_as(grid) else 0.0 for i in images.images])
