@@ -25,7 +25,7 @@ from alphatwin.case import (
     schema,
 )
 from alphatwin.errors import CaseError
-from conftest import CASES, REPOSITORY
+from conftest import CASES
 
 GOOD = """\
 case: a-patient
