@@ -46,6 +46,7 @@ def smoothed_variance(first: Array, second: Array) -> tuple[Array, npt.NDArray[n
         return variance, few
     number = few.astype(float)
     one, two = np.where(few, first, 0.0), np.where(few, second, 0.0)
+    hit = (two > 0).astype(float)  # counted, because running sums leave residues where nothing arrived
     size = 3
     while bool(open_.any()):
         whole = size >= 2 * max(first.shape)
@@ -53,8 +54,8 @@ def smoothed_variance(first: Array, second: Array) -> tuple[Array, npt.NDArray[n
             total = np.array([number.sum(), one.sum(), two.sum()])
             variance[open_] = total[2] / total[0]
             break
-        part, a, b = (uniform_filter(v, size, mode="constant") * size**3 for v in (number, one, two))
-        enough = open_ & (b > 0) & (a**2 >= FEW * b)
+        part, hits, a, b = (uniform_filter(v, size, mode="constant") * size**3 for v in (number, hit, one, two))
+        enough = open_ & (hits > 0.5) & (b > 0) & (a**2 >= FEW * b)
         variance[enough] = b[enough] / np.maximum(part[enough], 1.0)
         open_ &= ~enough
         size = 2 * size - 1
