@@ -33,12 +33,17 @@ def published(cohort):
     """Ratio of ours to the published value, with what its source allows."""
     rows = [r for r in compare_cohort(load_cohort(EXAMPLE), answers(cohort)) if r.unit != "1"]
     figure, axes = plt.subplots(figsize=(8.6, 7.4), layout="constrained")
+    fitted = " (set C is fitted to it)"
     for i, r in enumerate(reversed(rows)):
+        colour = BLUE if r.passed else VERMILION
         axes.barh(i, 2 * r.tolerance, left=1 - r.tolerance, color="#dbe7f1", height=0.7)
         axes.plot(
-            max(r.ours / r.published, 0.12), i, "o" if r.passed else "D", color=BLUE if r.passed else VERMILION, ms=6
-        )
-    axes.set_yticks(range(len(rows)), [r.quantity.removeprefix("cohort: ") for r in reversed(rows)], fontsize=8)
+            max(r.ours / r.published, 0.12), i, "o" if r.passed else "D", color=colour, ms=6,
+            mfc="white" if fitted in r.quantity else colour,
+        )  # fmt: skip
+    axes.set_yticks(
+        range(len(rows)), [r.quantity.removeprefix("cohort: ").replace(fitted, "") for r in reversed(rows)], fontsize=8
+    )
     axes.axvline(1.0, color="black", lw=0.8)
     axes.set_xscale("log")
     ticks = [0.2, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0]
@@ -46,9 +51,10 @@ def published(cohort):
     axes.minorticks_off()
     axes.set_xlim(0.15, 4.0)
     axes.set_xlabel("4000 virtual patients over published value; bar: what the source allows")
+    axes.plot([], [], "o", color=BLUE, mfc="white", label="set C is fitted to it")
     axes.plot([], [], "o", color=BLUE, label="agrees")
     axes.plot([], [], "D", color=VERMILION, label="disagrees")
-    figure.legend(loc="outside lower right", ncols=2, frameon=False)
+    figure.legend(loc="outside lower right", ncols=3, frameon=False)
     figure.savefig(HERE / "images" / "cohort-published.png", dpi=110)
     plt.close(figure)
 
@@ -66,6 +72,8 @@ def population(cohort):
     for line in boxes["medians"]:
         line.set_color("black")
     a.set_yscale("log")
+    a.set_yticks([0.2, 0.5, 1, 2, 5], ["0.2", "0.5", "1", "2", "5"])
+    a.minorticks_off()
     a.set_ylabel("Gy/GBq, cycle 1")
     egfr, kidneys = cohort["egfr_baseline"].values, dose.sel(region="kidneys", cycle=1).values
     for region, colour in (("kidneys", BLUE), ("liver", ORANGE)):

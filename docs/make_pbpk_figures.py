@@ -13,25 +13,26 @@ import numpy as np
 import alphatwin as at
 
 COLOURS = {"kidneys": "#D55E00", "liver": "#009E73", "spleen": "#56B4E9", "tumour": "#CC79A7", "remainder": "#666666"}
+STYLES = {"A": "--", "B": ":", "C": "-"}
 
 
 def curves(ax):
-    """Activity of 7.4 GBq in each region, both sets."""
+    """Activity of 7.4 GBq in each region, by parameter set."""
     t = np.concatenate([np.linspace(0.05, 4, 60), np.geomspace(4.2, 240, 80)])
-    for name, style in (("A", "--"), ("B", "-")):
+    for name, style in STYLES.items():
         r = at.pbpk("lu177-dotatate", parameters=name).simulate(times_h=t)
         for region, colour in COLOURS.items():
             values = r.activity.sel(region=region).values[0, 0]
-            ax.plot(t, values, style, color=colour, label=region if name == "B" else None)
+            ax.plot(t, values, style, color=colour, label=region if name == "C" else None)
     ax.set(xlabel="time / h", ylabel="activity / MBq", yscale="log", ylim=(1, 20000), xlim=(0, 240))
-    ax.set_title("7.4 GBq [177Lu]Lu-DOTATATE: set A dashed, B solid", loc="left")
+    ax.set_title("7.4 GBq [177Lu]Lu-DOTATATE: set A dashed, B dotted, C solid", loc="left")
     ax.legend(frameon=False, ncols=3, loc="upper right")
 
 
 def peptide(ax):
     """Dose per activity against the amount of peptide."""
     amount = np.geomspace(20, 3000, 40)
-    for name, style in (("A", "--"), ("B", "-")):
+    for name, style in STYLES.items():
         r = at.pbpk("lu177-dotatate", parameters=name).simulate(peptide_nmol=amount, activity_MBq=1000.0)
         for region in ("kidneys", "liver", "spleen", "tumour"):
             ax.plot(amount, r.absorbed_dose_Gy_per_GBq.sel(region=region), style, color=COLOURS[region])
@@ -48,7 +49,7 @@ def sink(ax):
     for region in ("kidneys", "liver", "spleen", "tumour"):
         ax.plot(volume, r.absorbed_dose_Gy_per_GBq.sel(region=region), color=COLOURS[region])
     ax.set(xlabel="tumour volume / mL", ylabel="absorbed dose / (Gy/GBq)", xscale="log", yscale="log", ylim=(0.1, 12))
-    ax.set_title("tumour sink, set B", loc="left")
+    ax.set_title("tumour sink, set C", loc="left")
 
 
 def kidney(ax):
@@ -63,7 +64,7 @@ def kidney(ax):
         r = at.pbpk("lu177-dotatate").simulate(gfr_L_per_min=gfr / 1000, **change)
         ax.plot(gfr, r.absorbed_dose_Gy_per_GBq.sel(region="kidneys"), color=colour, label=label)
     ax.set(xlabel="glomerular filtration / (mL/min)", ylabel="kidney dose / (Gy/GBq)", ylim=(0, None), xlim=(20, 140))
-    ax.set_title("kidney: filtration and block of megalin, set B", loc="left")
+    ax.set_title("kidney: filtration and block of megalin, set C", loc="left")
     ax.legend(frameon=False)
 
 

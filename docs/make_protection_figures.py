@@ -51,7 +51,7 @@ def protection(samples=400):
     whisker(axes[1], [""] * len(names), change, ORANGE, "tumour dose, change (%)")
     ax = axes[2]
     phi = np.array([0.01, 0.03, 0.1, 0.3, 0.6, 0.9])
-    for chosen, colour, marker in (("A", GREEN, "s"), ("B", RED, "o")):
+    for chosen, colour, marker in (("A", GREEN, "s"), ("B", RED, "o"), ("C", BLUE, "^")):
         model = at.pbpk("lu177-dotatate", parameters=chosen)
         without, under = (
             model.simulate(phi=phi, **more).absorbed_dose_Gy_per_GBq.sel(region="kidneys").values
@@ -92,7 +92,7 @@ def timing():
     figure.savefig(OUT / "protection-timing.png", dpi=140)
 
 
-def optimal(samples=120):
+def optimal(samples=200):
     """The trade-off between tumour effect and risk, and the effect by number of cycles."""
     result = at.optimal_course(load_optimal(EXAMPLES / "optimal-225ac.yaml"), samples=samples)
     figure, axes = plt.subplots(1, 2, figsize=(10.5, 3.9))

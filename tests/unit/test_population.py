@@ -1,7 +1,10 @@
 """Fits of a population and of one patient with few points, against truths that are known."""
 
+import contextlib
 import dataclasses
+import logging
 import math
+import signal
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from alphatwin.errors import AlphatwinError, CatalogError, DomainError, FitError
 from alphatwin.kinetics import InPlace, integrate
 from alphatwin.kinetics._calibration import rank, ranks, uniformity
 from alphatwin.kinetics._decay import decay_constant_per_h
-from alphatwin.kinetics._population_model import Curves, log_likelihood, terms
+from alphatwin.kinetics._population_model import Curves, curves_of, log_likelihood, terms
 from alphatwin.kinetics.nonmem import read_nonmem
 from alphatwin.kinetics.population import (
     PopulationFit,
@@ -26,6 +29,7 @@ from alphatwin.transport.spheres import RegionMass
 
 POPULATION = {"log_amplitude": math.log(3.0), "log_half_life": math.log(75.0)}
 SPREAD = {"log_amplitude": 0.3, "log_half_life": 0.25}
+N_SBC = 80  # fits of the slow test
 FALSE_ALARM = 1e-4  # of each test of uniformity, by its own chi-square
 
 
@@ -59,6 +63,25 @@ def known(model="mono", draws=2000, p=0.08, nuclide="Lu-177", seed=4):
     return PopulationFit(model, nuclide, 1, posterior, data, Prior(), {}, {}, 0, 1)
 
 
+@contextlib.contextmanager
+def jax_compilations(found):
+    """Collect the names of what JAX compiles inside."""
+    import jax
+
+    class Listener(logging.Handler):
+        def emit(self, record):
+            if "Finished XLA compilation" in record.getMessage():
+                found.append(record.getMessage())
+
+    logger, listener = logging.getLogger("jax._src.dispatch"), Listener()
+    logger.addHandler(listener)
+    try:
+        with jax.log_compiles():
+            yield
+    finally:
+        logger.removeHandler(listener)
+
+
 @pytest.fixture(scope="module")
 def fitted():
     data, theta, tia = simulate_dataset(
@@ -71,7 +94,7 @@ def fitted():
         lloq_MBq=18.0,
         seed=3,
     )
-    return data, theta, tia, fit_population(data, nuclide="Lu-177", model="mono", seed=2, warmup=250, draws=300)
+    return data, theta, tia, fit_population(data, nuclide="Lu-177", model="mono", seed=2, warmup=300, draws=1000)
 
 
 def test_a_fit_finds_the_population_and_every_patient(fitted):
@@ -95,13 +118,87 @@ def test_a_fit_finds_the_population_and_every_patient(fitted):
     assert inside >= 10  # binomial(16, 0.9): fewer than 10 in one of 4000 runs
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_draws_and_the_posterior_is_labelled(fitted):
     data, _, _, fit = fitted
-    again = fit_population(data, nuclide="Lu-177", model="mono", seed=2, warmup=250, draws=300)
+    again = fit_population(data, nuclide="Lu-177", model="mono", seed=2, warmup=300, draws=1000)
     assert again.posterior.equals(fit.posterior)
     assert fit.posterior["curve"].dims == ("chain", "draw", "patient", "parameter")
     assert fit.posterior["time_integrated_activity"].attrs["units"] == "MBq h"
+
+
+def test_another_table_and_prior_of_the_same_shape_compile_nothing_anew(fitted):
+    """Data and priors are arguments: 64 points after 48, another prior, no compilation; and back to the first, the same bits."""
+    compiled = []
+    with jax_compilations(compiled):
+        other, _, _ = simulate_dataset(
+            nuclide="Lu-177",
+            model="mono",
+            population=POPULATION,
+            spread=SPREAD,
+            times_h=[30, 60, 100, 160],
+            patients=16,
+            seed=9,
+        )
+        prior = Prior((4.0, 1.0), spread=0.4, proportional=0.1)
+        new = fit_population(other, nuclide="Lu-177", model="mono", prior=prior, seed=5, warmup=300, draws=150)
+    assert compiled == []
+    data, _, _, fit = fitted
+    assert not np.array_equal(new.posterior["population"][:, :150], fit.posterior["population"][:, :150])
+    again = fit_population(data, nuclide="Lu-177", model="mono", seed=2, warmup=300, draws=150)
+    assert np.array_equal(again.posterior["population"], fit.posterior["population"][:, :150])
+
+
+def test_an_interrupt_waits_until_what_is_compiled_is_done():
+    from alphatwin.kinetics import _nuts
+
+    done, before = [], signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), _nuts._undisturbed():
+        signal.raise_signal(signal.SIGINT)
+        done.append("to the end")
+    assert done == ["to the end"]
+    assert signal.getsignal(signal.SIGINT) is before
+    with _nuts._undisturbed():
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_points_that_fill_up_weigh_nothing():
+    """The density with 3 x 5 points filled up to 32 is the sum over the 15, and the priors."""
+    import jax
+    from numpyro.infer.util import log_density
+    from scipy import stats
+    from scipy.special import log_ndtr
+
+    from alphatwin.kinetics import _nuts
+
+    data, theta, _ = simulate_dataset(
+        nuclide="Lu-177", model="mono", population=POPULATION, spread=SPREAD, times_h=[24, 96, 168], patients=5
+    )
+    curves, prior, lam = curves_of(data, "Lu-177"), Prior(), decay_constant_per_h("Lu-177")
+    mu, omega, rho, p, s = np.array([1.0, 4.2]), np.array([0.3, 0.5]), 0.4, 0.1, 0.03
+    lower = np.array([[1.0, 0.0], [rho, math.sqrt(1 - rho**2)]])
+    at = {"population": mu, "spread": omega, "correlation_cholesky": lower, "proportional": p, "additive_percent": s}
+    with jax.enable_x64(True):
+        given = _nuts._given("mono", prior, lam, curves)
+        assert len(given["used"]) == 32
+        assert given["used"].sum() == 15
+        density = jax.jit(lambda at: log_density(_nuts._model("mono", 5), (given,), {}, at)[0])
+        told = float(density(at | {"known": theta}))
+    mean, sd = prior.location("mono")
+    a, r = terms(theta, "mono", lam)
+    f = (a[curves.curve] * np.exp(-r[curves.curve] * curves.time_h[:, None])).sum(1)
+    covariance = np.diag(omega) @ lower @ lower.T @ np.diag(omega)
+    half = [(omega, prior.spread), (p, prior.proportional), (s, prior.additive_percent)]
+    expected = (
+        log_likelihood(curves.percent, f, curves.censored, p, s, np, log_ndtr).sum()
+        + stats.norm.logpdf(mu, mean, sd).sum()
+        + sum(np.sum(stats.halfnorm.logpdf(v, scale=scale)) for v, scale in half)
+        + stats.multivariate_normal(mu, covariance).logpdf(theta).sum()
+        + math.log(
+            0.75 * (1 - rho**2)
+        )  # LKJ(2) of two: the density of the correlation; its Cholesky factor has rho itself
+    )
+    assert told == pytest.approx(expected, rel=1e-10)
 
 
 def test_a_chain_that_has_not_converged_is_flagged_and_refused(fitted):
@@ -284,14 +381,14 @@ def test_bad_orders_are_refused_before_anything_is_sampled():
 
 @pytest.mark.slow
 def test_the_sampler_itself_is_calibrated():
-    """Population and patients from the prior, NUTS on each: ranks of four numbers; each may alarm at 1e-4."""
+    """Population and patients from the prior, NUTS on each: ranks of four numbers; each may alarm at 1e-4, one of them at 4e-4."""
     prior = Prior((3.0, 0.5), (75.0, 0.4), spread=0.3, proportional=0.1, additive_percent=0.02)
     lam = decay_constant_per_h("Lu-177")
     stream = np.random.Generator(np.random.Philox(key=12))
     mean, sd = prior.location("mono")
     t = np.array([24.0, 96.0, 168.0])
-    found: dict[str, list[int]] = {"population 0": [], "population 1": [], "proportional": [], "tia": []}
-    for i in range(80):
+    found: dict[str, list[int]] = {"population 0": [], "population 1": [], "proportional": [], "tia": [], "narrow": []}
+    for i in range(N_SBC):
         mu, omega = mean + sd * stream.standard_normal(2), 0.3 * np.abs(stream.standard_normal(2))
         rho = 2 * stream.beta(2.0, 2.0) - 1  # LKJ(2) of two
         lower = np.array([[1, 0], [rho, math.sqrt(1 - rho**2)]])
@@ -301,13 +398,14 @@ def test_the_sampler_itself_is_calibrated():
         f = (a[:, :, None] * np.exp(-r[:, :, None] * t)).sum(1)
         y = f + np.sqrt((p * f) ** 2 + s**2) * stream.standard_normal(f.shape)
         if (y <= 0).any() or (y > 120).any():
-            continue  # not a measurement; below one in a thousand
+            continue  # no measurement; a choice by the data alone leaves every posterior as it is, and ranks uniform
         rows = "".join(
-            f"{k + 1},0,.,100,1,0\n" + "".join(f"{k + 1},{t[j]},{y[k, j]!r},.,0,0\n" for j in range(3))
+            f"{k + 1},0,.,100,1,0\n" + "".join(f"{k + 1},{t[j]},{float(y[k, j])!r},.,0,0\n" for j in range(3))
             for k in range(8)
         )
         data = read_nonmem("ID,TIME,DV,AMT_MBQ,EVID,DECAYCORR\n" + rows)
         fit = fit_population(data, nuclide="Lu-177", model="mono", prior=prior, seed=i, warmup=300, draws=500)
+        mu_hat = fit.flat("population")[:, 0].mean()
         thin = slice(None, None, 1000 // 19)
         for name, truth, draws in (
             ("population 0", mu[0], fit.flat("population")[:, 0]),
@@ -316,5 +414,9 @@ def test_the_sampler_itself_is_calibrated():
             ("tia", (a / r).sum(-1)[0], fit.time_integrated_activity_MBq_h("1")),
         ):
             found[name].append(rank(truth, draws[thin][:19]))
-    for name, values in found.items():
-        assert uniformity(values, 19, bins=5) > FALSE_ALARM, name
+        found["narrow"].append(rank(mu[0], mu_hat + 0.3 * (fit.flat("population")[thin, 0][:19] - mu_hat)))
+    p_values = {name: uniformity(values, 19, bins=5) for name, values in found.items()}
+    print(len(found["tia"]), p_values)  # shown with -s: docs/fitting.md quotes it
+    assert len(found["tia"]) >= 70
+    assert p_values.pop("narrow") < FALSE_ALARM
+    assert min(p_values.values()) > FALSE_ALARM, p_values

@@ -454,7 +454,7 @@ def uptake_block(
     if entry.id == "amino-acids":
         from ..catalog._pbpk import model_parameters
 
-        known = model_parameters("sstr2-b").values
+        known = model_parameters("sstr2-c").values
         given: dict[str, ArrayLike] = {k: known[f"amino_acid_{k}"].value for k in ("emax", "half_level", "k_per_min")}
         given |= {k: parameters[f"amino_acid_{k}"] for k in given if parameters and f"amino_acid_{k}" in parameters}
         half = np.asarray(given["half_level"], dtype=float)

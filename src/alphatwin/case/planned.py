@@ -108,7 +108,7 @@ class PbpkKinetics(Part):
 
     source: Literal["pbpk"]
     parameters: str | None = Field(
-        default=None, description="a calibrated set of the agent: B (default) or A for SSTR2"
+        default=None, description="a calibrated set of the agent: C (default), A or B for SSTR2"
     )
     peptide_nmol: AmountNmol | None = Field(
         default=None, alias="peptide", description="labelled and unlabelled together, e.g. '140 nmol'"

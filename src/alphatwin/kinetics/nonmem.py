@@ -205,7 +205,7 @@ def read_nonmem(source: str | pathlib.Path, *, decay_corrected: bool | None = No
     Traceback (most recent call last):
     ...
     alphatwin.errors.FitError: data: nothing says whether DV is decay-corrected. Add a column DECAYCORR (0: as measured, \
-1: corrected to the time of the last dose), or give decay_corrected=.
+1: corrected to the time of the last dose), or say decay_corrected: true or false.
     """
     import pandas as pd
 
@@ -344,7 +344,7 @@ def _check_columns(name: str, columns: list[str], said: bool | None) -> None:
         hint = suggestion("DECAYCORR", columns)
         raise FitError(
             f"{name}: nothing says whether DV is decay-corrected. {hint}Add a column DECAYCORR (0: as measured, 1: corrected "
-            "to the time of the last dose), or give decay_corrected=."
+            "to the time of the last dose), or say decay_corrected: true or false."
         )
 
 

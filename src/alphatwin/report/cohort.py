@@ -97,7 +97,10 @@ def _beside(rows: Rows) -> Iterator[str]:
     told = f"{len(rows) - len(missed)} of {len(rows)} agree within what the source allows."
     told += f" Disagree: {'; '.join(missed)}." if missed else ""
     yield from textwrap.wrap(told, WIDTH)
-    yield from textwrap.wrap("* not read in its source. Nothing here was tuned to these values.", WIDTH)
+    yield from textwrap.wrap(
+        "* not read in its source. Set C is fitted to the means that say so; nothing else was tuned to these values.",
+        WIDTH,
+    )
     yield ""
 
 

@@ -22,7 +22,7 @@ from ..report.fit import FitReport
 __all__ = ["run_fit"]
 
 _LIBRARIES = ("numpy", "scipy", "numpyro", "jax", "pandas", "xarray")
-_SOURCES = ("beal2001", "betancourt2015", "devasia2021", "hoffman2014", "lewandowski2009", "vehtari2021")
+_SOURCES = ("beal2001", "betancourt2013", "devasia2021", "hoffman2014", "lewandowski2009", "vehtari2021")
 
 
 def run_fit(spec: FitSpec, folder: pathlib.Path, *, progress: Callable[[str], None] | None = None) -> FitReport:
@@ -65,7 +65,7 @@ def run_fit(spec: FitSpec, folder: pathlib.Path, *, progress: Callable[[str], No
     for key, name in spec.regions.items():
 
         def stage(text: str, name: str = name) -> None:
-            tell(f"{name}: {text} (the first chain compiles: some ten seconds)")
+            tell(f"{name}: {text} (the first of its shape compiles: ten seconds)")
 
         fits[name] = fit_population(
             data, nuclide=nuclide, model=spec.model, region=key, prior=prior, seed=sampling.seed, warmup=sampling.warmup, draws=sampling.draws,
