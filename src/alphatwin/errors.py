@@ -6,6 +6,7 @@ AlphatwinError
 ├── DomainError     a number lies outside the range where a model or a table holds
 ├── UnitError       a value has no unit, an unknown one, or one of another quantity
 ├── FitError        measured points cannot carry the model asked for
+├── ImageError      an image, a contour or a label map that cannot be used as given
 └── OutputError     a result could not be written or read back
 """
 
@@ -20,6 +21,7 @@ __all__ = [
     "CatalogError",
     "DomainError",
     "FitError",
+    "ImageError",
     "OutputError",
     "UnitError",
     "missing",
