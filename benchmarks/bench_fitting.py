@@ -52,9 +52,9 @@ def main() -> None:
     ]
     fit_individual(model, points, library=20_000)  # compiles
     for library in (20_000, 100_000):
-        found, wall, _ = timed(lambda library=library: fit_individual(model, points, library=library))
+        found, wall, cpu = timed(lambda library=library: fit_individual(model, points, library=library))
         print(
-            f"whole-body model, 16 points, library {library}: {wall:.1f} s, effective draws {', '.join(f'{r:.0f}' for r in found.rounds)} of {len(found.weight)}; {len(found.weight) / wall:.0f} patients/s with the model"
+            f"whole-body model, 16 points, library {library}: {wall:.1f} s, {cpu:.1f} CPU-s, effective draws {', '.join(f'{r:.0f}' for r in found.rounds)} of {len(found.weight)}; {len(found.weight) / cpu:.0f} patients per CPU-s with the model"
         )
     alone = found.rounds[0] / library
     print(

@@ -99,6 +99,7 @@ def test_the_same_seed_gives_the_same_fit(patient):
     assert (again.weight == fit.weight).all()
 
 
+@pytest.mark.slow
 def test_what_the_model_cannot_do_is_refused_with_the_worst_point():
     points = [
         Observation("kidneys", 24.0, 4000.0, relative_sd=0.02),

@@ -152,9 +152,14 @@ def test_an_interrupt_waits_until_what_is_compiled_is_done():
     from alphatwin.kinetics import _nuts
 
     done, before = [], signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), _nuts._undisturbed():
-        signal.raise_signal(signal.SIGINT)
-        done.append("to the end")
+
+    def interrupted():
+        with _nuts._undisturbed():
+            signal.raise_signal(signal.SIGINT)
+            done.append("to the end")
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert done == ["to the end"]
     assert signal.getsignal(signal.SIGINT) is before
     with _nuts._undisturbed():
