@@ -74,6 +74,7 @@ _HOME = {
     "lea_catcheside": "biology",
     "load": "case",
     "load_cells": "case.cells",
+    "load_images": "case.images",
     "load_maps": "case.maps",
     "load_trial": "trials.spec",
     "medium": "physics",
@@ -90,6 +91,7 @@ _HOME = {
     "read_voxel_phantom": "transport.voxel_phantoms",
     "run": "run",
     "run_cells": "run.cells",
+    "run_images": "run.images",
     "run_maps": "run.maps",
     "run_trial": "trials.running",
     "schema": "case",
@@ -130,6 +132,7 @@ if TYPE_CHECKING:
     from .biology.tumour import tumour_course
     from .case import Case, example_path, load, schema
     from .case.cells import load_cells
+    from .case.images import load_images
     from .case.maps import load_maps
     from .catalog import agent, anatomy, source, structure
     from .comparison import Comparison, compare
@@ -158,6 +161,7 @@ if TYPE_CHECKING:
     from .report import Report, open_result
     from .run import run
     from .run.cells import run_cells
+    from .run.images import run_images
     from .run.maps import run_maps
     from .transport import SValues, absorbed_fraction, self_s_values
     from .transport.bodies import organ_s_values

@@ -268,7 +268,10 @@ def test_name_ends_in_the_unit_of_its_schema():
     [
         f
         for f in sorted((REPOSITORY / "examples").glob("*.yaml"))
-        if not any(key in f.read_text(encoding="utf-8") for key in ("\ncluster:", "\ntrial:"))
+        if not any(
+            key in f.read_text(encoding="utf-8")
+            for key in ("\ncluster:", "\ntrial:", "\nimages:", "\nphantom:", "\nsources:")
+        )
     ],
     ids=lambda f: f.stem,
 )

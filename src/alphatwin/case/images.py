@@ -18,6 +18,7 @@ from .reading import Parts, _parse, _text_of, read_as
 
 __all__ = ["ImagesCase", "is_images", "load_images"]
 
+
 def _millimetres(low: float, high: float) -> BeforeValidator:
     def read(value: object) -> float:
         number = read_quantity(value, "mm", "length")
@@ -49,7 +50,9 @@ class ImageSource(_Part):
     """Where the images are, and what their objects do not say."""
 
     folder: FolderName | None = Field(default=None, description="DICOM of one administration, from the case's folder")
-    phantom: FileName | None = Field(default=None, description="instead: a phantom to make first, its file beside the case")
+    phantom: FileName | None = Field(
+        default=None, description="instead: a phantom to make first, its file beside the case"
+    )
     truth: FolderName | None = Field(default=None, description="a phantom's truth folder, to compare with")
     series: tuple[int, ...] | None = Field(
         default=None, min_length=1, description="only these series, by the numbers of `alphatwin images`"
@@ -105,7 +108,9 @@ class RecoverySphere(_Part):
 class Recovery(_Part):
     """How activity lost by blur is given back: by the regions' own shapes under a Gaussian, or by measured spheres."""
 
-    fwhm_mm: Blur | None = Field(default=None, alias="fwhm", description="resolution of the reconstruction, e.g. '12 mm'")
+    fwhm_mm: Blur | None = Field(
+        default=None, alias="fwhm", description="resolution of the reconstruction, e.g. '12 mm'"
+    )
     fwhm_sd: Fraction = Field(default="8 %", validate_default=True, description="its relative standard uncertainty")
     spheres: tuple[RecoverySphere, ...] | None = Field(default=None, min_length=2, description="instead: measured ones")
     sd: float = Field(default=0.02, gt=0, le=0.5, description="standard uncertainty of each coefficient of spheres")
@@ -120,7 +125,9 @@ class Recovery(_Part):
 class RegistrationOptions(_Part):
     """How time points are brought together."""
 
-    kind: Literal["rigid", "affine", "bspline", "none"] = Field(default="rigid", description="none: as the scanners place them")
+    kind: Literal["rigid", "affine", "bspline", "none"] = Field(
+        default="rigid", description="none: as the scanners place them"
+    )
     on: Literal["ct", "spect"] = Field(default="ct", description="which images are compared")
     sd: Fraction = Field(
         default="2 %", validate_default=True, description="of each region and time point from registration and outline"
@@ -145,13 +152,17 @@ class Tissue(_Part):
 
     alpha_beta_Gy: DoseGy = Field(alias="alpha_beta", gt=0, description="e.g. '2.6 Gy'")
     repair_half_time_h: TimeH = Field(alias="repair_half_time", description="of sublethal damage, e.g. '2.8 h'")
-    alpha_per_Gy: float | None = Field(default=None, gt=0, le=10, description="then the equivalent uniform BED is given")
+    alpha_per_Gy: float | None = Field(
+        default=None, gt=0, le=10, description="then the equivalent uniform BED is given"
+    )
 
 
 class BiologyOptions(_Part):
     """BED and EQD2 of every voxel; left out, none are made."""
 
-    tissues: dict[str, Tissue] = Field(min_length=1, description="region: alpha_beta, repair_half_time; '*' every other")
+    tissues: dict[str, Tissue] = Field(
+        min_length=1, description="region: alpha_beta, repair_half_time; '*' every other"
+    )
     rbe: float = Field(default=5.0, gt=0, le=50, description="RBE_M of alpha particles and recoils, at low dose")
 
     @field_validator("tissues")
@@ -167,7 +178,8 @@ class EarlierDose(_Part):
 
     dose: FolderName = Field(description="NIfTI of the dose in Gy, e.g. cycle-1/dose.nii.gz")
     ct: FolderName | None = Field(
-        default=None, description="NIfTI of the CT (HU) it lies on: registered to this one; without it the places are the same"
+        default=None,
+        description="NIfTI of the CT (HU) it lies on: registered to this one; without it the places are the same",
     )
 
 
@@ -176,7 +188,9 @@ class ImagesOptions(_Part):
 
     samples: int = Field(default=400, ge=1, le=20_000, strict=True, description="of the uncertainty; 1: point estimate")
     seed: int = Field(default=1, ge=0, lt=2**32, strict=True)
-    identity: Literal["remove", "keep"] = Field(default="remove", description="name, ID and dates in the objects written")
+    identity: Literal["remove", "keep"] = Field(
+        default="remove", description="name, ID and dates in the objects written"
+    )
 
 
 class ImagesCase(_Part):

@@ -92,6 +92,7 @@ def located(path: str | pathlib.Path, message: str) -> str:
 _PLACE = re.compile(
     r"(?:patient|treatment|kinetics|daughters|prior_therapy|limits|options"
     r"|density|ct|medium|sources|chain|regions|method|dose_rate_at"
+    r"|images|calibration|recovery|registration|fit|biology|earlier"
     r"|cells|cluster|source|uptake|response|oxygen|bystander|compare|designs|truths)(?:\.[\w-]+)*(?=:)"
 )
 

@@ -68,7 +68,12 @@ def tissue_map(ct: Image | None, grid: Grid, body: npt.NDArray[np.float32]) -> t
     if ct is None:
         density = np.where(body >= INSIDE, 1.04, 0.0012)
         told = "There is no CT: the body is soft tissue of 1.04 g/cm3, by its outline."
-        return density, {"soft-tissue": body >= INSIDE, "air": body < INSIDE}, np.where(body >= INSIDE, 40.0, -1000.0), told
+        return (
+            density,
+            {"soft-tissue": body >= INSIDE, "air": body < INSIDE},
+            np.where(body >= INSIDE, 40.0, -1000.0),
+            told,
+        )
     hu = np.clip(np.asarray(resample(ct, grid).array, dtype=float), *HU_LIMITS)
     kinds, names = media_from_hu(hu)
     told = (
@@ -102,12 +107,21 @@ def voxel_doses(
             "progress": lambda now: progress(f"dose: batch {now.batches}, {100 * now.relative_uncertainty:.2g} % of {100 * now.target:g} %"),
         }  # fmt: skip
     try:
-        found = voxel_dose(decays, density, grid.voxel_mm, method=method.name, media=media, seed=case.options.seed, **more)
+        found = voxel_dose(
+            decays, density, grid.voxel_mm, method=method.name, media=media, seed=case.options.seed, **more
+        )
     except AlphatwinError as error:
         raise type(error)(f"method: {error}") from None
     total = np.asarray(found.sum(("nuclide", "radiation")).values)
     heavy = np.asarray(found.sel(radiation=list(HIGH_LET)).sum(("nuclide", "radiation")).values)
-    return VoxelDoses(found, total, np.maximum(total - heavy, 0.0), heavy, _sd(maps, found, total, shares, curves), method.name == "monte_carlo")
+    return VoxelDoses(
+        found,
+        total,
+        np.maximum(total - heavy, 0.0),
+        heavy,
+        _sd(maps, found, total, shares, curves),
+        method.name == "monte_carlo",
+    )
 
 
 def _sd(maps: DecayMaps, found: Any, total: Array, shares: Shares, curves: Mapping[str, CurveSamples]) -> Array:
@@ -145,9 +159,9 @@ def region_results(
     )).decays  # fmt: skip
     nominal = {n: maps.region_decays[n] for n in shares}
     whole = {q: sum(nominal[n][q] for n in shares) for q in nuclides}
-    photons_scale = np.asarray(drawn.sel(nuclide=nuclides, region=list(shares)).sum(("nuclide", "region")).values) / sum(
-        whole.values()
-    )
+    photons_scale = np.asarray(
+        drawn.sel(nuclide=nuclides, region=list(shares)).sum(("nuclide", "region")).values
+    ) / sum(whole.values())
     values = np.asarray(doses.found.values)
     energy = values[..., charged].sum(axis=-1) * mass_voxel[..., None]  # [z, y, x, nuclide], Gy g
     made = []
@@ -169,12 +183,16 @@ def region_results(
                 for k, r in enumerate(radiations)
             }
             parts[q] = {r: v for r, v in part.items() if v > 0}
-            ratio = np.asarray(drawn.sel(nuclide=q, region=name).values) / nominal[name][q] if nominal[name][q] > 0 else 1.0
+            ratio = (
+                np.asarray(drawn.sel(nuclide=q, region=name).values) / nominal[name][q] if nominal[name][q] > 0 else 1.0
+            )
             samples += own * ratio / lighter + part["photon"] * photons_scale
         mean = sum(sum(p.values()) for p in parts.values())
         inside = share >= INSIDE
         voxels = doses.total[inside]
-        high, mid, low = (float(v) for v in dose_to_volume(voxels, [0.98, 0.5, 0.02])) if voxels.size else (math.nan,) * 3
+        high, mid, low = (
+            (float(v) for v in dose_to_volume(voxels, [0.98, 0.5, 0.02])) if voxels.size else (math.nan,) * 3
+        )
         tissue = None if biology is None else biology.tissues.get(name, biology.tissues["*"])
         made.append(RegionResult(
             name=name, volume_mL=float(share.sum(dtype=float)) * grid.voxel_mL, volume_sd_mL=curves[name].volume_sd_mL, mass_g=mass,
@@ -182,21 +200,33 @@ def region_results(
             time_integrated_activity_sd_MBq_h=curves[name].sd, effective_half_life_h=curves[name].curve.effective_half_life_h,
             model=curves[name].curve.model, budget=dict(curves[name].budget), mean_Gy=mean, samples_Gy=samples,
             voxel_mean_Gy=float(voxels.mean()) if voxels.size else math.nan, d98_Gy=high, d50_Gy=mid, d2_Gy=low,
-            by_nuclide_radiation_Gy=parts, **_effect(effects, tissue, name, inside),
+            by_nuclide_radiation_Gy=parts, **_effect(effects, tissue, name, inside, doses, mean, biology),
         ))  # fmt: skip
     return tuple(made)
 
 
-def _effect(effects: Effects | None, tissue: Tissue | None, name: str, inside: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """Mean BED and EQD2 over the voxels, and the equivalent uniform BED, ``-ln(mean exp(-alpha BED))/alpha``."""
-    if effects is None or tissue is None or not inside.any():
+def _effect(
+    effects: Effects | None, tissue: Tissue | None, name: str, inside: npt.NDArray[np.bool_], doses: VoxelDoses,
+    mean_Gy: float, biology: BiologyOptions | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Mean BED and EQD2, and the equivalent uniform BED ``-ln(mean exp(-alpha BED))/alpha`` (O'Donoghue 1999).
+
+    The voxels of the region are scaled first, so that their mean dose is that of the region, which the edges do not lower.
+    """
+    if effects is None or tissue is None or biology is None or not inside.any():
         return {"bed_Gy": None, "eqd2_Gy": None, "g": None, "eubed_Gy": None}
-    values = effects.bed[inside]
+    voxel_mean = float(doses.total[inside].mean())
+    scale = mean_Gy / voxel_mean if voxel_mean > 0 else 1.0
+    low, high = doses.low_let[inside] * scale, doses.high_let[inside] * scale
+    values = np.asarray(bed(low, high, effects.g[name], tissue.alpha_beta_Gy, HighLET(biology.rbe)))
     uniform = None
     if tissue.alpha_per_Gy is not None:
         least = float(values.min())  # taken out, so that no exponential underflows
-        uniform = least - math.log(float(np.mean(np.exp(-tissue.alpha_per_Gy * (values - least))))) / tissue.alpha_per_Gy
-    return {"bed_Gy": float(values.mean()), "eqd2_Gy": float(effects.eqd2[inside].mean()), "g": effects.g[name], "eubed_Gy": uniform}
+        uniform = (
+            least - math.log(float(np.mean(np.exp(-tissue.alpha_per_Gy * (values - least))))) / tissue.alpha_per_Gy
+        )
+    equal = float(np.mean(eqd2(values, tissue.alpha_beta_Gy)))
+    return {"bed_Gy": float(values.mean()), "eqd2_Gy": equal, "g": effects.g[name], "eubed_Gy": uniform}
 
 
 def effects_of(
