@@ -77,6 +77,7 @@ _HOME = {
     "load": "case",
     "load_animals": "case.animals",
     "load_cells": "case.cells",
+    "load_images": "case.images",
     "load_maps": "case.maps",
     "load_trial": "trials.spec",
     "medium": "physics",
@@ -95,6 +96,7 @@ _HOME = {
     "read_voxel_phantom": "transport.voxel_phantoms",
     "run": "run",
     "run_cells": "run.cells",
+    "run_images": "run.images",
     "run_maps": "run.maps",
     "run_trial": "trials.running",
     "schema": "case",
@@ -136,6 +138,7 @@ if TYPE_CHECKING:
     from .case import Case, example_path, load, schema
     from .case.animals import load_animals
     from .case.cells import load_cells
+    from .case.images import load_images
     from .case.maps import load_maps
     from .catalog import agent, anatomy, source, structure
     from .cohort import cohort
@@ -166,6 +169,7 @@ if TYPE_CHECKING:
     from .report import Report, open_result
     from .run import run
     from .run.cells import run_cells
+    from .run.images import run_images
     from .run.maps import run_maps
     from .run.optimal import optimal_course
     from .run.protect import protect

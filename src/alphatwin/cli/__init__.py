@@ -268,6 +268,7 @@ def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
 def _run(case_file: pathlib.Path, out: pathlib.Path, samples: int | None, seed: int | None, quiet: bool) -> None:
     from ..case import load, located
     from ..case.animals import is_animals
+    from ..case.images import is_images
     from ..errors import AlphatwinError, OutputError
 
     if is_animals(case_file):
@@ -275,7 +276,11 @@ def _run(case_file: pathlib.Path, out: pathlib.Path, samples: int | None, seed: 
 
         run_animals(case_file, out, seed, quiet)
         return
+    if is_images(case_file):
+        from ._images_case import run_case
 
+        run_case(case_file, out, samples, seed, quiet)
+        return
     case = load(case_file)
     changes = {k: v for k, v in (("samples", samples), ("seed", seed)) if v is not None}
     if changes:

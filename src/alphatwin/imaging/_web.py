@@ -130,6 +130,10 @@ def _explained(server: DicomWeb, error: BaseException) -> BaseException:
         return PacsError(f"{server.place} answers HTTP {code}: is this the address of its DICOMweb service?")
     if names & {"InvalidURL", "InvalidSchema", "MissingSchema", "InvalidProxyURL"}:
         return PacsError(f"{server.place} is no address of a server.")
+    if "InvalidJSONError" in names:  # a login page, or another service at that address
+        return PacsError(
+            f"{server.place} sent an answer that is no DICOMweb: is this the address of its DICOMweb service?"
+        )
     if names & {"RequestException", "HTTPError", "OSError", "HTTPException"}:
         return Passing(f"{server.place} cannot be reached, or broke off.")
     return PacsError(f"{server.place} sent an answer that is no DICOMweb ({type(error).__name__}).")

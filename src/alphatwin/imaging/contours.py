@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ImageError, suggestion
-from .dicom import Header, guarded, opened, pixels, shape_of, shown
+from .dicom import Header, Identity, guarded, opened, pixels, plain_region, shape_of, shown
 from .series import SeriesFound, axes_of, pixel_mm, position_of
 from .values import Grid, Labels
 
@@ -210,10 +210,12 @@ def read_rtstruct(
 
 
 def _names(header: Header) -> dict[int | None, str]:
-    """Names of the regions by number, doubled ones counted."""
+    """Names of the regions by number without their patient's, doubled ones counted."""
     names: dict[int | None, str] = {}
+    words = Identity.of(header, b"name").words
     for item in header.items("StructureSetROISequence"):
         number, name = item.whole("ROINumber"), item.text("ROIName") or f"region {len(names) + 1}"
+        name = plain_region(name, words)
         if number is None or number in names:
             raise ImageError(f"{header.name} has a region without a number, or two with the same.")
         taken = set(names.values())
@@ -349,8 +351,10 @@ def read_seg(
 
 def _segments(header: Header) -> dict[int, str]:
     labels: dict[int, str] = {}
+    words = Identity.of(header, b"name").words
     for item in header.items("SegmentSequence"):
         number, name = item.whole("SegmentNumber"), item.text("SegmentLabel") or f"segment {len(labels) + 1}"
+        name = plain_region(name, words)
         if number is None or number in labels:
             raise ImageError(f"{header.name} has a segment without a number, or two with the same.")
         taken = set(labels.values())

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import copy
 import datetime
+import pathlib
 from typing import Any, Literal
 
 from ..errors import ImageError
 from ._objects import MAKER, code, dicom_uid
-from .dicom import guarded
+from .dicom import Header, guarded, plain_region
+from .dicom import Identity as Person
 
 __all__ = ["Identity", "deidentify"]
 
 Identity = Literal["remove", "keep"]
+OURS = "99ALPHATWIN"
 EPOCH = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 DUMMY_DATE, DUMMY_TIME = "20000101", "000000"
 
@@ -57,6 +60,13 @@ REMOVED = frozenset(
         "PerformedProcedureStepDescription", "ProtocolName",
     }
 )  # fmt: skip
+# Words of the caller: the name of a region or a comment may hold the patient's
+CALLERS = frozenset(
+    {
+        "SegmentLabel", "SegmentDescription", "ROIName", "DoseComment", "ContentDescription", "TrackingID", "TextValue",
+        "CodeMeaning", "CodeValue", "LongCodeValue",
+    }
+)  # fmt: skip
 TEXTUAL = frozenset(("LO", "SH", "ST", "LT", "UT", "UC", "AE", "AS", "PN", "UN"))
 STANDARD_ROOT = "1.2.840.10008."  # identifiers of the standard itself: classes, syntaxes
 
@@ -88,7 +98,8 @@ def deidentify(dataset: Any, *, uids: Literal["keep", "replace"] = "keep", key: 
     Notes
     -----
     Names, IDs and study dates are emptied, dates that may not be empty become 2000-01-01, other dates and free text
-    go. In a structured report the moments are moved by the same span, so that the earliest is 2000-01-01 00:00 and the
+    go; in the names of regions and in comments the words of the patient's name, ID and birth date are blotted out.
+    In a structured report the moments are moved by the same span, so that the earliest is 2000-01-01 00:00 and the
     time between them stays. Age, size and weight go.
 
     Examples
@@ -110,7 +121,9 @@ def deidentify(dataset: Any, *, uids: Literal["keep", "replace"] = "keep", key: 
         )
     with guarded("The object"):
         made = copy.deepcopy(dataset)
-    _cleaned(made, None if uids == "keep" else key, _span(made))
+    words = Person.of(Header(dataset, "The object", pathlib.Path()), b"name").words
+    words = frozenset(w for w in words if w.casefold() != MAKER.casefold() and (len(w) > 4 or not w.isdecimal()))
+    _cleaned(made, None if uids == "keep" else key, _span(made), words)
     made.PatientIdentityRemoved = "YES"
     method = code("113100", "DCM", "Basic Application Confidentiality Profile")
     options = [code("113107", "DCM", "Retain Longitudinal Temporal Information Modified Dates Option")]
@@ -146,7 +159,7 @@ def _span(data: Any) -> datetime.timedelta:
     return min(found) - EPOCH if found else datetime.timedelta()
 
 
-def _cleaned(data: Any, key: str | None, span: datetime.timedelta) -> None:
+def _cleaned(data: Any, key: str | None, span: datetime.timedelta, words: frozenset[str]) -> None:
     data.remove_private_tags()
     for element in list(data):
         name, kind = element.keyword, element.VR
@@ -154,7 +167,7 @@ def _cleaned(data: Any, key: str | None, span: datetime.timedelta) -> None:
             if name == "ContentSequence":
                 element.value = [item for item in element.value if item.get("ValueType") != "PNAME"]
             for item in element.value:
-                _cleaned(item, key, span)
+                _cleaned(item, key, span, words)
         elif name in REMOVED:
             del data[element.tag]
         elif name in EMPTIED:
@@ -170,6 +183,13 @@ def _cleaned(data: Any, key: str | None, span: datetime.timedelta) -> None:
             kind in TEXTUAL and name not in KEPT and not _of_a_report(data, name)
         ):
             del data[element.tag]
+        elif name in CALLERS and words and isinstance(element.value, str) and _of_a_caller(data, name):
+            element.value = plain_region(element.value, words)
+
+
+def _of_a_caller(data: Any, name: str) -> bool:
+    """Text that a caller may have worded; codes of the standards are none."""
+    return "Code" not in name or data.get("CodingSchemeDesignator") == OURS
 
 
 def _of_a_report(data: Any, name: str) -> bool:

@@ -35,6 +35,7 @@ __all__ = [
     "needed",
     "opened",
     "pixels",
+    "plain_region",
     "redacted",
     "shown",
     "zone_of",
@@ -128,6 +129,20 @@ def redacted(text: str, words: Iterable[str]) -> str:
     for word in sorted(words, key=len, reverse=True):
         text = re.sub(re.escape(word), "***", text, flags=re.IGNORECASE)
     return text
+
+
+def plain_region(name: str, words: Iterable[str]) -> str:
+    """The name of a region without its patient's: short words only where they stand alone, so that organs keep theirs.
+
+    Examples
+    --------
+    >>> plain_region("lesion Quibble", ["QUIBBLE"]), plain_region("kidney_left", ["Ney"]), plain_region("Ney_1", ["Ney"])
+    ('lesion ***', 'kidney_left', '***_1')
+    """
+    for word in sorted(words, key=len, reverse=True):
+        alone = re.escape(word) if len(word) > 4 else rf"(?<![^\W_]){re.escape(word)}(?![^\W_])"
+        name = re.sub(alone, "***", name, flags=re.IGNORECASE)
+    return name
 
 
 def shown(text: str) -> str:

@@ -40,6 +40,7 @@ Files = str | pathlib.Path | SeriesFound | Sequence[str | pathlib.Path]
 Correction = Literal["none", "start", "administration"]
 SESSION_H = 3.0  # a CT belongs to an emission image that began within this time, when its frame of reference is another
 SAME_START_S = 60.0
+MISFIT = 0.005  # of a decay factor: it is written with few digits, and half-lives differ a little
 
 
 def _paths(files: Files) -> tuple[pathlib.Path, ...]:
@@ -321,6 +322,8 @@ def read_pet(
         decay_corrected_to=None, duration_s=None,
     )  # fmt: skip
     made = replace(made, duration_s=made.duration_s if len(durations) == 1 else None)
+    if made.decay_corrected_to == "none":
+        _check_beds(headers, zone, made.nuclide)
     notes = [scales[0].note] if scales[0].note else []
     if quantity == "counts":
         notes.append("counts: a calibration factor is needed before they are activities")
@@ -359,12 +362,33 @@ def _pet_start(headers: Sequence[Header], zone: datetime.tzinfo | None, correcte
         )
     rate = math.log(2) / halves.pop()
     best = min(candidates, key=lambda start: _misfit(headers, times, factors, rate, start))
-    if _misfit(headers, times, factors, rate, best) > 0.005:
+    if _misfit(headers, times, factors, rate, best) > MISFIT:
         raise ImageError(
             f"DecayFactor of {headers[0].name}'s series fits neither its SeriesTime nor its AcquisitionTime: supply started=, "
             "the time its activities were corrected to."
         )
     return best
+
+
+def _check_beds(headers: Sequence[Header], zone: datetime.tzinfo | None, nuclide: str | None) -> None:
+    """Bed positions taken one after the other, without decay correction, have no common time: refused beyond 0.5 %."""
+    times = [t for h in headers if (t := moment(h, "Acquisition", zone)) is not None]
+    spread = (max(times) - min(times)).total_seconds() if times else 0.0
+    if spread <= 0:
+        return
+    halves = [
+        i.number("RadionuclideHalfLife") for i in headers[0].items("RadiopharmaceuticalInformationSequence")
+    ]  # fmt: skip
+    half = next((v for v in halves if v), None)
+    if half is None and nuclide is not None:
+        from ..physics import nuclide as looked_up
+
+        half = looked_up(nuclide).half_life_h * 3600.0
+    if half is None or spread * math.log(2) / half > MISFIT:
+        raise ImageError(
+            f"The slices of {headers[0].name}'s series were acquired over {spread / 60:.1f} min and are not corrected for "
+            "decay: they have no common time. Export the series with its decay correction (START)."
+        )
 
 
 def _misfit(

@@ -26,6 +26,7 @@ from .dicom import (
     moment,
     needed,
     opened,
+    plain_region,
     redacted,
     same,
     shape_of,
@@ -607,6 +608,8 @@ def find_series(
     folder = pathlib.Path(folder)
     if folder.name.upper() == "DICOMDIR" and folder.is_file():
         folder = folder.parent
+    if folder.is_file():
+        raise ImageError(f"{folder.name} is a file; give the folder that holds the study.")
     if not folder.is_dir():
         raise ImageError(f"There is no folder {folder.name}.")
     zone = zone_of(timezone)
@@ -629,7 +632,7 @@ def find_series(
         key=lambda s: (ORDER.index(s.kind) if s.kind in ORDER else 99, str(s.acquisition.started or ""), s.series_uid)
     )
     return tuple(
-        replace(s, number=k, regions=tuple(redacted(r, words) for r in s.regions)) for k, s in enumerate(found, 1)
+        replace(s, number=k, regions=tuple(plain_region(r, words) for r in s.regions)) for k, s in enumerate(found, 1)
     )
 
 

@@ -34,11 +34,11 @@ from ..imaging.quantify import (
     region_counts,
     sphere_recovery,
 )
-from ..imaging.regions import with_volume_sd
+from ..imaging.regions import volume_sd_mL
 from ..imaging.registration import Registered, Transform, carry_labels
 from ..imaging.values import Grid, Image, Labels, Study
 
-__all__ = ["REST", "RegionCurves", "body_of", "calibrated", "carried_labels", "region_curves"]
+__all__ = ["REST", "RegionCurves", "body_of", "calibrated", "carried_labels", "region_curves", "rest_of"]
 
 Array = npt.NDArray[np.float64]
 REST = "rest of body"
@@ -130,6 +130,12 @@ def body_of(ct: Image | None, labels: Labels, grid: Grid) -> npt.NDArray[np.floa
     return np.asarray(carry_labels(Labels({BODY: body}, ct.grid), grid).masks[BODY], np.float32)
 
 
+def rest_of(body: npt.NDArray[np.float32], regions: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """Share of each voxel that is body and no region."""
+    taken = np.sum(np.stack(regions), axis=0, dtype=np.float32)
+    return np.asarray(np.maximum(body - taken, 0), np.float32)
+
+
 def carried_labels(registered: Registered, regions: Sequence[str] | None) -> list[Labels]:
     """The reference's outlines in the place and on the grid of every emission image."""
     study, ref = registered.study, registered.reference
@@ -176,11 +182,13 @@ def region_curves(case: ImagesCase, registered: Registered, series: ActivitySeri
         raise CaseError("images: the reference has no region beside the body; there is nothing to report.")
     body = body_of(study.points[ref].ct, sets[ref], sets[ref].grid)
     measured = region_activity(images, sets if not bent else sets[0], names)
-    sized = with_volume_sd(_only(study.points[ref].labels, names), contour_sd_mm=case.fit.contour_sd_mm)
-    shares = {**{n: s for n, s in region_shares(sets[ref], names).items() if n in names}, REST: np.zeros(0)}
-    taken = np.sum([shares[n] for n in names], axis=0)
-    shares[REST] = np.maximum(body - taken, 0)
-    return _corrected(case, measured, shares, sets[ref].grid, images, sized, draws)
+    outlines = study.points[ref].labels
+    assert outlines is not None
+    spread = {n: volume_sd_mL(_cropped(outlines, n), n, contour_sd_mm=case.fit.contour_sd_mm) for n in names}
+    apart = region_shares(sets[ref], names)
+    shares = {n: apart[n] for n in names}
+    shares[REST] = rest_of(body, list(shares.values()))
+    return _corrected(case, measured, shares, sets[ref].grid, images, spread, draws)
 
 
 def _alone(registered: Registered) -> Registered:
@@ -190,14 +198,24 @@ def _alone(registered: Registered) -> Registered:
     return Registered(study, 0, (Transform.identity(),))
 
 
-def _only(labels: Labels | None, names: Sequence[str]) -> Labels:
-    assert labels is not None
-    return replace(labels, masks={n: labels.masks[n] for n in names}, volume_sd_mL={})
+def _cropped(labels: Labels, name: str) -> Labels:
+    """One region in the box that holds it: the area of its surface takes several copies of the grid."""
+    mask = labels.masks[name]
+    ends = []
+    for axis in range(3):
+        seen = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        if not len(seen):
+            raise CaseError(f"images: the region {name} has no voxel. Leave it out by images.regions.")
+        ends.append((int(seen[0]), int(seen[-1]) + 1))
+    part = mask[tuple(slice(a, b) for a, b in ends)]
+    affine = labels.grid.affine.copy()
+    affine[:, 3] = affine @ [ends[2][0], ends[1][0], ends[0][0], 1.0]
+    return Labels({name: part}, Grid((part.shape[0], part.shape[1], part.shape[2]), affine))
 
 
 def _corrected(
     case: ImagesCase, measured: RegionActivity, shares: Mapping[str, npt.NDArray[np.float32]], grid: Grid,
-    images: ActivitySeries, sized: Labels, draws: Draws,
+    images: ActivitySeries, volume_sd: Mapping[str, float], draws: Draws,
 ) -> RegionCurves:  # fmt: skip
     names = [n for n in shares if n != REST]
     rows = np.vstack([measured.activity_MBq[: len(names)], measured.activity_MBq[-1]])
@@ -207,7 +225,7 @@ def _corrected(
     samples, curves = [], {}
     for i, name in enumerate(names):
         counts = region_counts(
-            measured, name, volume_sd_mL=sized.volume_sd_mL.get(name, 0.0), fwhm_mm=_width(case),
+            measured, name, volume_sd_mL=volume_sd[name], fwhm_mm=_width(case),
             background_MBq_per_mL=None if around is None else around[i],
             relative_noise=None if np.isfinite(measured.noise_sd_MBq[i]).all() else 0.0,
         )  # fmt: skip
@@ -237,7 +255,10 @@ def _corrected(
             s, nuclide=measured.nuclide, draws=draws, model=form, extra_relative_sd=case.registration.sd,
             population_half_life_h=half_life,
         ))  # fmt: skip
-        notes += [n for n in curves[s.region].notes if n not in notes and "comes from spheres" not in n]
+        own_shape = case.recovery is not None and case.recovery.fwhm_mm is not None
+        for note in curves[s.region].notes:
+            if not (own_shape and "comes from spheres" in note):
+                notes.append(note if s.region in note else f"{s.region}: {note}")
     extra = case.registration.sd
     return RegionCurves(
         (*names, REST), measured.times_h, rows, np.array([s.nominal_MBq for s in samples]),
@@ -311,9 +332,7 @@ def _through(volume_mL: float, recovery: float, change: float, fwhm_mm: float) -
     inner = min(max(recovery, 1e-3), 1 - 1e-6)
     b = volume_mL * (1 / inner - 1) ** (1 / c)
     by_b = inner * (1 - inner) * c / b
-    return RecoveryCurve(
-        b, c, [[(change / by_b) ** 2, 0.0], [0.0, 0.0]], source="the region's own shape under a Gaussian"
-    )
+    return RecoveryCurve(b, c, np.diag([(change / by_b) ** 2, 0.0]), source="the region's own shape under a Gaussian")
 
 
 def _transfer(shares: Mapping[str, npt.NDArray[np.float32]], grid: Grid, fwhm_mm: float) -> Array:

@@ -200,28 +200,33 @@ def region_results(
             time_integrated_activity_sd_MBq_h=curves[name].sd, effective_half_life_h=curves[name].curve.effective_half_life_h,
             model=curves[name].curve.model, budget=dict(curves[name].budget), mean_Gy=mean, samples_Gy=samples,
             voxel_mean_Gy=float(voxels.mean()) if voxels.size else math.nan, d98_Gy=high, d50_Gy=mid, d2_Gy=low,
-            by_nuclide_radiation_Gy=parts, **_effect(effects, tissue, name, inside),
+            by_nuclide_radiation_Gy=parts, **_effect(effects, tissue, name, inside, doses, mean, biology),
         ))  # fmt: skip
     return tuple(made)
 
 
-def _effect(effects: Effects | None, tissue: Tissue | None, name: str, inside: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """Mean BED and EQD2 over the voxels, and the equivalent uniform BED, ``-ln(mean exp(-alpha BED))/alpha``."""
-    if effects is None or tissue is None or not inside.any():
+def _effect(
+    effects: Effects | None, tissue: Tissue | None, name: str, inside: npt.NDArray[np.bool_], doses: VoxelDoses,
+    mean_Gy: float, biology: BiologyOptions | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Mean BED and EQD2, and the equivalent uniform BED ``-ln(mean exp(-alpha BED))/alpha`` (O'Donoghue 1999).
+
+    The voxels of the region are scaled first, so that their mean dose is that of the region, which the edges do not lower.
+    """
+    if effects is None or tissue is None or biology is None or not inside.any():
         return {"bed_Gy": None, "eqd2_Gy": None, "g": None, "eubed_Gy": None}
-    values = effects.bed[inside]
+    voxel_mean = float(doses.total[inside].mean())
+    scale = mean_Gy / voxel_mean if voxel_mean > 0 else 1.0
+    low, high = doses.low_let[inside] * scale, doses.high_let[inside] * scale
+    values = np.asarray(bed(low, high, effects.g[name], tissue.alpha_beta_Gy, HighLET(biology.rbe)))
     uniform = None
     if tissue.alpha_per_Gy is not None:
         least = float(values.min())  # taken out, so that no exponential underflows
         uniform = (
             least - math.log(float(np.mean(np.exp(-tissue.alpha_per_Gy * (values - least))))) / tissue.alpha_per_Gy
         )
-    return {
-        "bed_Gy": float(values.mean()),
-        "eqd2_Gy": float(effects.eqd2[inside].mean()),
-        "g": effects.g[name],
-        "eubed_Gy": uniform,
-    }
+    equal = float(np.mean(eqd2(values, tissue.alpha_beta_Gy)))
+    return {"bed_Gy": float(values.mean()), "eqd2_Gy": equal, "g": effects.g[name], "eubed_Gy": uniform}
 
 
 def effects_of(
