@@ -84,7 +84,6 @@ def escape():
         xscale="log",
         xlabel="tumour mass (mg)",
         ylabel="energy that leaves the tumour (%)",
-        xlim=(1, 5500),
         xlim=(0.6, 5500),
         ylim=(0, 100),
     )

@@ -215,6 +215,8 @@ def test_the_report_says_computed_and_holds_the_spine(report, tmp_path):
     assert "whole-body model: k_int_per_min" in names
     assert "whole-body model: gfr_L_per_min" not in names  # the patient's own was given
     assert {w["choice"] for w in summary["sensitivity"]["other_choices"]} >= {"parameter set A", "no amino acids"}
+    assert {w["choice"] for w in summary["sensitivity"]["other_choices"]} >= {"parameter set B"}
+    assert "both sets" not in json.dumps(summary["sensitivity"])  # there are three
     assert {"kletting2016peptide", "alphatwinpbpk"} <= set(summary["provenance"]["sources"])
     page = (report.write(tmp_path) / "report.html").read_text(encoding="utf-8")
     assert "COMPUTED by the whole-body model, not measured" in page

@@ -77,7 +77,7 @@ def parameter_sets(target: str, species: str = "human") -> dict[str, str]:
     Examples
     --------
     >>> parameter_sets("SSTR2")
-    {'A': 'sstr2-a', 'B': 'sstr2-b'}
+    {'A': 'sstr2-a', 'B': 'sstr2-b', 'C': 'sstr2-c'}
     """
     mine = [e for e in _all().values() if e.role == "agent" and e.target == target and e.species == species]
     return {e.variant: e.id for e in mine}
@@ -100,7 +100,7 @@ def model_parameters(name: str) -> ModelParameters:
     Parameters
     ----------
     name : str
-        ``"human"`` (physiology), ``"sstr2-a"``, ``"sstr2-b"``.
+        ``"human"`` (physiology), ``"sstr2-a"``, ``"sstr2-b"``, ``"sstr2-c"``.
 
     Returns
     -------

@@ -105,8 +105,8 @@ def sample(
 ) -> Sampled:
     """Draw from the posterior by NUTS (Hoffman & Gelman 2014), chain after chain; the same seed gives the same draws."""
     try:
-        import jax
         import numpyro
+        from jax import random as keyed
         from numpyro.infer import MCMC, NUTS, init_to_value
         from numpyro.infer.util import unconstrain_fn
     except ImportError as error:
@@ -121,7 +121,7 @@ def sample(
         divergences, deepest = 0, 0
         for chain, start in enumerate(starts):
             progress(f"chain {chain + 1} of {chains}")
-            key = jax.random.fold_in(jax.random.PRNGKey(seed), chain)
+            key = keyed.fold_in(keyed.PRNGKey(seed), chain)
             begin = unconstrain_fn(model, given, {}, start)
             run.run(key, *given, init_params=begin, extra_fields=("diverging", "num_steps"))
             found.append(
