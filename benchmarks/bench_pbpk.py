@@ -43,7 +43,7 @@ def main():
     body = compiled(_pbpk_model.declare(dict(model.parameters), ["tumour"], integrals=False))
     start = time.perf_counter()
     body.solve(TIMES, start_min=-30.0)
-    print(f"first call (compiled once for every model, then kept on disk)  {time.perf_counter() - start:8.1f} s")
+    print(f"first call (compiled once for each model, then kept on disk)  {time.perf_counter() - start:8.1f} s")
     spread = np.exp(0.3 * np.linspace(-2, 2, N))
     many = {
         "gfr_L_per_min": 0.11 * spread,

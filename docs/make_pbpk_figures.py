@@ -45,7 +45,7 @@ def peptide(ax):
 def sink(ax):
     """A large tumour takes peptide from the organs."""
     volume = np.geomspace(5, 3000, 40)
-    r = at.pbpk("lu177-dotatate").simulate(volume_tumour_mL=volume)
+    r = at.pbpk("lu177-dotatate", parameters="B").simulate(volume_tumour_mL=volume)
     for region in ("kidneys", "liver", "spleen", "tumour"):
         ax.plot(volume, r.absorbed_dose_Gy_per_GBq.sel(region=region), color=COLOURS[region])
     ax.set(xlabel="tumour volume / mL", ylabel="absorbed dose / (Gy/GBq)", xscale="log", yscale="log", ylim=(0.1, 12))
@@ -61,7 +61,7 @@ def kidney(ax):
         ("throughout (as calibrated)", {}, "#D55E00"),
     )
     for label, change, colour in arms:
-        r = at.pbpk("lu177-dotatate").simulate(gfr_L_per_min=gfr / 1000, **change)
+        r = at.pbpk("lu177-dotatate", parameters="B").simulate(gfr_L_per_min=gfr / 1000, **change)
         ax.plot(gfr, r.absorbed_dose_Gy_per_GBq.sel(region="kidneys"), color=colour, label=label)
     ax.set(xlabel="glomerular filtration / (mL/min)", ylabel="kidney dose / (Gy/GBq)", ylim=(0, None), xlim=(20, 140))
     ax.set_title("kidney: filtration and block of megalin, set C", loc="left")

@@ -12,6 +12,7 @@ import numpy as np
 
 HERE = pathlib.Path(__file__).parent
 SHAPE, EDGES_MM = (48, 40, 32), (4.8, 4.8, 5.0)
+TO_RAS = (-1, 1, 1)  # here x goes to the patient's left, in NIfTI's world to the right; y to the front, z up
 KIDNEYS_MBQ = {"3.74h": (98.561, 92.891), "27.7h": (73.599, 66.860), "103h": (25.396, 23.209)}
 TUMOUR_MBQ = {"3.74h": 30.0, "27.7h": 28.0, "103h": 18.0}
 BODY_MBQ = {"3.74h": 300.0, "27.7h": 90.0, "103h": 25.0}
@@ -19,8 +20,8 @@ BODY_MBQ = {"3.74h": 300.0, "27.7h": 90.0, "103h": 25.0}
 
 def save(values, name):
     """Write a map, the same bytes every time."""
-    affine = np.diag([*EDGES_MM, 1.0])
-    affine[:3, 3] = [-0.5 * n * e for n, e in zip(SHAPE, EDGES_MM, strict=True)]
+    affine = np.diag([*(s * e for s, e in zip(TO_RAS, EDGES_MM, strict=True)), 1.0])
+    affine[:3, 3] = [-0.5 * s * n * e for s, n, e in zip(TO_RAS, SHAPE, EDGES_MM, strict=True)]
     image = nibabel.Nifti1Image(values, affine)
     image.header.set_xyzt_units("mm")
     with (HERE / name).open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:

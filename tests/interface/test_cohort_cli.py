@@ -11,6 +11,10 @@ import time
 
 import pytest
 
+import alphatwin as at
+from alphatwin.cohort import answers
+from alphatwin.report.cohort import cohort_figures
+from alphatwin.validation import compare_cohort
 from conftest import COHORT_EXAMPLES
 
 SPEC = """\
@@ -60,12 +64,31 @@ def test_a_file_becomes_a_folder(alphatwin, file, tmp_path):
     assert "not a medical device" in page.lower()
     assert "A quick cohort" in page
     assert "svensson2015" in page
+    for told in (" ".join(said.out.split()), page):
+        assert "Set C of the whole-body model was fitted to 8 of these means" in told
+        assert "tuned" not in told
     told = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert told["summary"]["patients"] == 60
     assert len(told["provenance"]["spec_sha256"]) == 64
     assert {r["verdict"] for r in told["published"]} <= {"ok", "MISS"}
     again = alphatwin("cohort", file, "--out", tmp_path, "--chunk", 40, "--json")
     assert json.loads(again.out) == told["summary"]
+
+
+def test_a_set_that_was_not_fitted_says_so(alphatwin, file, tmp_path):
+    file.write_text(SPEC + "parameters: B\n", encoding="utf-8")
+    said = alphatwin("cohort", file, "--out", tmp_path, "--size", 16)
+    assert said.code == 0, said.err
+    assert "Set B of the whole-body model was not fitted to these means." in " ".join(said.out.split())
+
+
+def test_published_doses_stand_in_the_picture():
+    found = at.cohort({"cohort": "x", "agent": "lu177-dotatate", "treatment": {"activity": "7.4 GBq"}}, size=8)
+    rows = [{"quantity": r.quantity, "published": r.published, "tolerance": r.tolerance} for r in compare_cohort(found.spec, answers(found))]  # fmt: skip
+    marks = [trace for trace in cohort_figures(found, rows)[0]["data"] if trace["type"] == "scatter"]
+    assert len(marks) == 1
+    assert set(marks[0]["x"]) == {"kidneys", "liver", "spleen", "red_marrow", "target_1"}
+    assert marks[0]["y"][marks[0]["x"].index("spleen")] == 1.17
 
 
 def test_other_agents_have_no_published_population(alphatwin, file, tmp_path):

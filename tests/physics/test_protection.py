@@ -14,6 +14,7 @@ from alphatwin.biology.protection import uptake_block
 from alphatwin.case.protect import ProtectCase, load_protect
 from alphatwin.draws import Draws
 from alphatwin.errors import CaseError
+from alphatwin.kinetics.pbpk import pbpk
 from alphatwin.run._planned import PlannedPatient, _doses
 
 BASE = {
@@ -48,10 +49,20 @@ def change(p, block):
 def test_amino_acids_lower_the_kidney_dose_by_what_the_label_says():
     """The label: median -47 %, range -59 to -34 %."""
     target = catalog.protector("amino-acids").targets["kidney_dose_label"]
-    for chosen in ("A", "B"):
+    for chosen in ("A", "B", "C"):
         p = patient(parameters=chosen)
         found = change(p, p.amino_acids(p.model("lu177-dotatate"), 4.0))
         assert target.low <= found <= target.high
+
+
+def test_measured_marrow_dose_is_reached_whatever_the_set():
+    """Its factor stands over the blood of the set in use, so that the two together are the dose that was measured."""
+    measured = []
+    for chosen in ("A", "B", "C"):
+        p = patient(parameters=chosen)
+        own = pbpk("lu177-dotatate", parameters=chosen, lesions={"tumour": 50.0}).simulate().absorbed_dose_Gy_per_GBq
+        measured.append(float(p._marrow_factor[0]) * float(own.sel(region="red_marrow").item()))
+    np.testing.assert_allclose(measured, measured[0], rtol=1e-9)
 
 
 def test_ten_hours_do_more_than_four():
@@ -65,7 +76,7 @@ def test_ten_hours_do_more_than_four():
 def test_gelatin_lowers_the_kidney_dose_as_in_volunteers():
     """Vegt 2006: -45 (SD 10) %, five volunteers; two SD."""
     target = catalog.protector("gelofusine").targets["kidney_dose"]
-    for chosen in ("A", "B"):
+    for chosen in ("A", "B", "C"):
         found = change(patient(parameters=chosen), uptake_block("gelofusine", duration_h=4.0))
         assert abs(found - target.value) <= 2.0 * target.u
 

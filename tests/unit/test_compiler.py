@@ -153,6 +153,22 @@ def test_infusions_start_and_stop_where_they_say():
     np.testing.assert_allclose(found, [pool(x) for x in t], atol=2e-8)
 
 
+@pytest.mark.parametrize("first", [0.3, 1000.0, 10_000.0])
+def test_events_that_rounding_alone_keeps_apart_both_happen(first):
+    second = float(np.nextafter(first, np.inf))
+    model = Model(
+        "two boluses",
+        {"k": 0.3, "t1": first, "t2": second},
+        (),
+        (State("A"), State("gone")),
+        (Flux("loss", "A", "gone", "k * A"),),
+        events=(Event("one", "A", "1", "t1"), Event("two", "A", "1", "t2")),
+    )
+    found = compiled(model).solve([first, first + 1.0], {"t2": [second, first]}, rtol=1e-9)["A"]
+    np.testing.assert_allclose(found[:, 1], 2.0 * math.exp(-0.3), rtol=1e-8)
+    np.testing.assert_allclose(found[:, 0], [1.0, 2.0], rtol=1e-12)
+
+
 def test_a_constant_rate_is_an_endless_infusion():
     model = Model(
         "turnover",
@@ -406,6 +422,18 @@ def test_parts_must_fit_into_their_organ():
 def test_times_that_cannot_be_are_refused(arguments, told):
     with pytest.raises(DomainError, match=told):
         compiled(two_rooms()).solve(*arguments)
+
+
+@pytest.mark.parametrize("start", [float("nan"), float("-inf")])
+def test_a_start_that_is_no_time_is_refused(start):
+    with pytest.raises(DomainError, match="finite"):
+        compiled(two_rooms()).solve([1.0], start_min=start)
+
+
+@pytest.mark.parametrize(("samples", "parameters"), [(0, {}), (-1, {}), (3, {"Q": [0.1, 0.2]}), (1, {"Q": [0.1, 0.2]})])
+def test_a_number_of_samples_that_cannot_be_is_refused(samples, parameters):
+    with pytest.raises(DomainError, match=f"samples is {samples}"):
+        compiled(two_rooms()).solve([1.0], parameters, samples=samples)
 
 
 def test_a_tolerance_or_a_state_out_of_range_is_refused():

@@ -211,7 +211,41 @@ def test_a_header_that_announces_more_than_the_file_can_hold(folder):
     header.set_data_dtype(np.float32)
     header.set_data_shape((3000, 3000, 3000))
     (folder / "decays.nii.gz").write_bytes(gzip.compress(header.binaryblock + b"\0" * 4))
-    assert "announces 1.08e+05 MB" in refused(folder)
+    assert "announces 1.08e+05 MB but has only" in refused(folder)
+    save(folder, "decays.nii", np.ones(SHAPE))
+    whole = (folder / "decays.nii").read_bytes()
+    (folder / "decays.nii").write_bytes(whole[:-8])
+    told = refused(folder, CASE.replace("decays.nii.gz", "decays.nii"))
+    assert float(told.split("announces ")[1].split()[0]) > float(told.split("only ")[1].split()[0])
+
+
+def test_more_decays_than_atoms(folder):
+    """Else 32-bit maps of dose overflow to infinity."""
+    save(folder, "decays.nii.gz", np.full(SHAPE, 1e37))
+    told = refused(folder)
+    assert "than there are atoms" in told
+    assert "1e+37 in voxel [x=0, y=0, z=0]" in told
+
+
+def test_one_wrong_time_is_one_message(folder):
+    """A list whose only image is wrong is not told to be empty as well."""
+    images = "activity: [{map: decays.nii.gz, time: -3 h}], unit: Bq"
+    told = refused(folder, CASE.replace("decays: decays.nii.gz", images))
+    assert "above zero" in told
+    assert "is empty" not in told
+
+
+def test_the_left_kidney_of_the_example_lies_on_the_left():
+    """The first axis of NIfTI's world goes to the right, the second to the front, the third to the head."""
+    image = nibabel.load(MAP_EXAMPLES["maps-177lu"].parent / "maps-177lu" / "regions.nii.gz")
+    labels = np.asarray(image.dataobj)
+
+    def middle(label):
+        return image.affine[:3] @ [*np.argwhere(labels == label).mean(axis=0), 1.0]
+
+    left, right, spine = middle(1), middle(2), middle(5)
+    assert left[0] < spine[0] < right[0]
+    assert spine[1] < middle(3)[1]  # the spine lies behind
 
 
 def test_more_memory_than_there_is_is_refused_from_headers_alone(folder):
@@ -231,6 +265,7 @@ def test_more_memory_than_there_is_is_refused_from_headers_alone(folder):
     [
         (lambda hu: hu + 1024, "intercept"),
         (lambda hu: hu / 1000 + 0.0005, "slope"),
+        (lambda hu: 0.2 * (hu / 1000 + 1), "attenuation"),  # 1/cm, 0 in air
         (lambda hu: hu * 10, "slope and intercept"),
         (lambda hu: np.where(hu < -900, -3024, hu), "padding"),
     ],
@@ -414,7 +449,7 @@ def test_workers_of_a_cluster_give_the_same_bits(folder):
     distributed = pytest.importorskip("distributed")
     here = run(folder, MONTE_CARLO)
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         there = run(folder, MONTE_CARLO, client=client)

@@ -165,6 +165,19 @@ def test_control_probability_lies_between_0_and_1_and_grows_with_the_limit():
     assert 0.0 <= found[0] < found[1] <= 1.0
 
 
+def test_a_response_is_one_or_none_and_the_share_that_is_told_is_the_models_own():
+    """Between the activities that are gone through the share is drawn straight; what is told of the best course is not."""
+    course = DoseCourse.simple({"kidneys": 4.0, "lesion": 40.0}, effective_half_life_h=60.0)
+    tumour = TumourParameters.from_catalog(Draws(60, 1).normal)
+    limits, more = [CourseLimit("bed", 30.0, 0.9)], {"reference_MBq": 1000.0, "objective": "response", "tumour": tumour}
+    found = best_course({"none": Protection(course)}, limits, {"lesion": 20.0}, cycles=[4], intervals_d=[56.0], **more)
+    assert set(np.unique(found.effect_samples)) == {0.0, 1.0}
+    assert found.best.effect == found.effect_samples.mean()
+    shape = ("none", 4, 56.0)
+    exact, _ = course_at({"none": Protection(course)}, limits, {"lesion": 20.0}, shape, found.best.activity_MBq, **more)
+    np.testing.assert_array_equal(found.effect_samples, exact)
+
+
 def test_limits_that_nothing_keeps_get_an_answer_and_no_error():
     found = search([CourseLimit("bed", 20.0, 0.9)], prior_kidney=PriorKidneyDose(30.0, 300.0))
     assert found.best is None

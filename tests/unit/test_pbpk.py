@@ -104,7 +104,8 @@ def test_every_parameter_has_unit_source_evidence_and_word():
 
 
 @pytest.mark.parametrize(
-    "name", ["human", "mouse", "rat", "sstr2-a", "sstr2-b", "sstr2-mouse", "sstr2-rat", "psma", "mibg", "radium"]
+    "name",
+    ["human", "mouse", "rat", "sstr2-a", "sstr2-b", "sstr2-c", "sstr2-mouse", "sstr2-rat", "psma", "mibg", "radium"],
 )
 def test_catalogue_entries_load_and_say_what_they_rest_on(name):
     entry = model_parameters(name)

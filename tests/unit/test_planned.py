@@ -220,6 +220,9 @@ def test_the_report_says_computed_and_holds_the_spine(report, tmp_path):
     assert any(
         "freed elsewhere and came with the blood" in a and "as free bismuth" in a for a in summary["assumptions"]
     )
+    assert {w["choice"] for w in summary["sensitivity"]["other_choices"]} >= {"parameter set A", "no amino acids"}
+    assert {w["choice"] for w in summary["sensitivity"]["other_choices"]} >= {"parameter set B"}
+    assert "both sets" not in json.dumps(summary["sensitivity"])  # there are three
     assert {"kletting2016peptide", "alphatwinpbpk"} <= set(summary["provenance"]["sources"])
     page = (report.write(tmp_path) / "report.html").read_text(encoding="utf-8")
     assert "COMPUTED by the whole-body model, not measured" in page

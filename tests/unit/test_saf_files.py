@@ -213,6 +213,17 @@ def test_csv_refusals(tmp_path, rows, message):
         read_saf_csv(file)
 
 
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [("photon," + "k" * 200_000 + ",liver,0.1,0.3", "no table"), ('photon,"kid\nneys",liver,0.1,0.3', "line 2")],
+)
+def test_csv_that_python_cannot_take_apart(tmp_path, row, message):
+    file = tmp_path / "adult-male.csv"
+    file.write_text(f"radiation,target,source,energy_MeV,saf_per_kg\n{row}\n", encoding="utf-8")
+    with pytest.raises(DomainError, match=message):
+        read_saf_csv(file)
+
+
 def test_files_that_are_none(tmp_path):
     for name, content, message in (("a.SAF", b"", "is empty"), ("b.SAF", b"\0\1", "is no text file")):
         (tmp_path / name).write_bytes(content)

@@ -91,11 +91,20 @@ def test_a_ball_absorbs_what_a_sphere_does():
 def test_voxels_need_not_be_cubes():
     thin = np.repeat(labels(), 2, axis=0)
     one = phantom()
-    two = phantom(labels=thin, voxel_mm=(10.0, 10.0, 5.0))
+    two = phantom(labels=thin, voxel_mm=(5.0, 10.0, 10.0))
     assert two.masses_g == pytest.approx(one.masses_g)
     a, ua = transport.follow(one._world(), "liver", 0.2, histories=40_000)
     b, ub = transport.follow(two._world(), "liver", 0.2, histories=40_000, seed=8)
     assert np.all(np.abs(a - b)[:4] < 4.5 * np.hypot(ua, ub)[:4])
+
+
+def test_edges_stand_in_the_order_of_the_axes(tmp_path):
+    """As in `voxel_dose`: z, y, x; the grid below takes x, y, z."""
+    assert phantom(voxel_mm=(5.0, 10.0, 20.0))._grid.edges_cm == (2.0, 1.0, 0.5)
+    image = nibabel.Nifti1Image(labels().transpose(2, 1, 0), np.diag([20.0, 10.0, 5.0, 1.0]))
+    nibabel.save(image, tmp_path / "labels.nii.gz")
+    read = read_voxel_phantom(tmp_path / "labels.nii.gz", REGIONS, MEDIA, histories=1000)
+    assert read.voxel_mm == (5.0, 10.0, 20.0)
 
 
 def test_the_seed_and_nothing_else_decides(mine):

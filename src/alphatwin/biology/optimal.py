@@ -323,8 +323,14 @@ def best_course(
     candidates = tuple(_candidate(q, s, critical[s], effects[s], wanted, everyone) for s in shapes)
     best = _first(candidates)
     kept: dict[str, float] = {}
+    samples = np.zeros(q.n)
     if best is not None:
-        settled = _settled(q, best, effects[best.protection, best.cycles, best.interval_d])
+        chosen = (best.protection, best.cycles, best.interval_d)
+        settled = _settled(q, best, effects[chosen])
+        samples = effects[chosen](settled.activity_MBq)
+        if q.objective == "response":  # so far straight between activities
+            samples = _responders(q, chosen, settled.activity_MBq)
+            settled = replace(settled, effect=float(np.mean(samples)))
         candidates = tuple(settled if c is best else c for c in candidates)
         best = settled
         kept = _kept(q, best)
@@ -333,9 +339,6 @@ def best_course(
         asked = np.full(len(q.limits), 1.0 - risk)
         front.append((risk, _first([_candidate(q, s, critical[s], effects[s], asked, everyone) for s in shapes])))
     activity, effect, choices = _spread(q, shapes, critical, effects, wanted, seed)
-    samples = (
-        np.zeros(q.n) if best is None else effects[best.protection, best.cycles, best.interval_d](best.activity_MBq)
-    )
     return OptimalCourse(best, candidates, tuple(front), kept, activity, effect, choices, np.asarray(samples),
                          _answer(q, best, candidates, critical), objective, q.limits, _notes(q))  # fmt: skip
 
@@ -629,15 +632,16 @@ def _effect(q: _Question, shape: tuple[str, int, float], top: float) -> Callable
     return control
 
 
+def _responders(q: _Question, shape: tuple[str, int, float], activity: float) -> Floats:
+    """1 for each patient with CR or PR after this course, else 0."""
+    found = tumour_course(_course(q, shape, activity), q.volumes, q.tumour, prior=q.priors[2])
+    return np.broadcast_to(np.isin(found.best_response, ("CR", "PR")).astype(float), (q.n,))
+
+
 def _response(q: _Question, shape: tuple[str, int, float], top: float) -> Callable[[float], Floats]:
     """Share of CR or PR, straight between the activities at which every patient's course is integrated."""
     activities = top * _GRID
-    seen = []
-    for a in activities:
-        found = tumour_course(_course(q, shape, float(a)), q.volumes, q.tumour, prior=q.priors[2])
-        hit = np.isin(found.best_response, ("CR", "PR")).astype(float)
-        seen.append(np.broadcast_to(hit, (q.n,)))
-    table = np.stack(seen)
+    table = np.stack([_responders(q, shape, float(a)) for a in activities])
 
     def at(activity: float) -> Floats:
         j = int(np.clip(np.searchsorted(activities, activity) - 1, 0, activities.size - 2))

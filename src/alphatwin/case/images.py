@@ -12,8 +12,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ..errors import CaseError
 from ..units import read_quantity
+from ._fields import ActivityMBq, DoseGy, Fraction, Part, TimeH, fault
 from .maps import DoseMethod, FileName
-from .model import ActivityMBq, DoseGy, Fraction, TimeH, _fault, _Part
 from .reading import Parts, _parse, _text_of, read_as
 
 __all__ = ["ImagesCase", "is_images", "load_images"]
@@ -46,7 +46,7 @@ def _folder(value: object) -> object:
 FolderName = Annotated[str, BeforeValidator(_folder), Field(min_length=1, max_length=1000)]
 
 
-class ImageSource(_Part):
+class ImageSource(Part):
     """Where the images are, and what their objects do not say."""
 
     folder: FolderName | None = Field(default=None, description="DICOM of one administration, from the case's folder")
@@ -81,13 +81,13 @@ class ImageSource(_Part):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.folder is None) == (self.phantom is None):
-            raise _fault("give folder (of DICOM) or phantom (to be made), one of the two.", "folder")
+            raise fault("give folder (of DICOM) or phantom (to be made), one of the two.", "folder")
         if self.phantom is not None and self.truth is not None:
-            raise _fault("a phantom that is made here brings its truth; truth goes with folder.", "truth")
+            raise fault("a phantom that is made here brings its truth; truth goes with folder.", "truth")
         return self
 
 
-class CameraCalibration(_Part):
+class CameraCalibration(Part):
     """What a count is worth, and how well that is known."""
 
     cps_per_MBq: float | None = Field(
@@ -98,14 +98,14 @@ class CameraCalibration(_Part):
     source: str = Field(default="", max_length=300, description="where it comes from")
 
 
-class RecoverySphere(_Part):
+class RecoverySphere(Part):
     """One sphere of a phantom that was measured for partial volume."""
 
     volume_mL: float = Field(gt=0, le=10_000)
     recovery: float = Field(gt=0, lt=1.2)
 
 
-class Recovery(_Part):
+class Recovery(Part):
     """How activity lost by blur is given back: by the regions' own shapes under a Gaussian, or by measured spheres."""
 
     fwhm_mm: Blur | None = Field(
@@ -118,11 +118,11 @@ class Recovery(_Part):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if self.fwhm_mm is None and self.spheres is None:
-            raise _fault("give fwhm (regions by their own shape) or spheres.", "fwhm")
+            raise fault("give fwhm (regions by their own shape) or spheres.", "fwhm")
         return self
 
 
-class RegistrationOptions(_Part):
+class RegistrationOptions(Part):
     """How time points are brought together."""
 
     kind: Literal["rigid", "affine", "bspline", "none"] = Field(
@@ -134,7 +134,7 @@ class RegistrationOptions(_Part):
     )
 
 
-class FitOptions(_Part):
+class FitOptions(Part):
     """Time-activity curves."""
 
     model: dict[str, str] = Field(default={"*": "auto"}, description="region: mono, bi, ... ('*' is every other one)")
@@ -147,7 +147,7 @@ class FitOptions(_Part):
     )
 
 
-class Tissue(_Part):
+class Tissue(Part):
     """Linear-quadratic response of a region."""
 
     alpha_beta_Gy: DoseGy = Field(alias="alpha_beta", gt=0, description="e.g. '2.6 Gy'")
@@ -157,7 +157,7 @@ class Tissue(_Part):
     )
 
 
-class BiologyOptions(_Part):
+class BiologyOptions(Part):
     """BED and EQD2 of every voxel; left out, none are made."""
 
     tissues: dict[str, Tissue] = Field(
@@ -169,11 +169,11 @@ class BiologyOptions(_Part):
     @classmethod
     def _rest(cls, value: dict[str, Tissue]) -> dict[str, Tissue]:
         if "*" not in value:
-            raise _fault("says nothing of the other regions; add '*': {alpha_beta: 10 Gy, repair_half_time: 1.5 h}.")
+            raise fault("says nothing of the other regions; add '*': {alpha_beta: 10 Gy, repair_half_time: 1.5 h}.")
         return value
 
 
-class EarlierDose(_Part):
+class EarlierDose(Part):
     """Dose of an earlier cycle, to be added."""
 
     dose: FolderName = Field(description="NIfTI of the dose in Gy, e.g. cycle-1/dose.nii.gz")
@@ -183,7 +183,7 @@ class EarlierDose(_Part):
     )
 
 
-class ImagesOptions(_Part):
+class ImagesOptions(Part):
     """How the case is computed."""
 
     samples: int = Field(default=400, ge=1, le=20_000, strict=True, description="of the uncertainty; 1: point estimate")
@@ -193,7 +193,7 @@ class ImagesOptions(_Part):
     )
 
 
-class ImagesCase(_Part):
+class ImagesCase(Part):
     """Images of one administration: which dose did each region and voxel get."""
 
     case: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="names the folder of the results")

@@ -238,6 +238,8 @@ def _validated(
             (*e["loc"][:-1], near) for e in faults if e["type"] == "extra_forbidden" for near in _meant(e["loc"], parts)
         }
         faults = [e for e in faults if e["type"] != "missing" or e["loc"] not in typos]  # its typo is told already
+        inside = {e["loc"][:i] for e in faults for i in range(len(e["loc"]))}  # a list whose only value is wrong
+        faults = [e for e in faults if e["type"] != "too_short" or e["loc"] not in inside]  # is not told to be empty
         messages = [_message(e, name, line_of, parts) for e in faults]
     except AlphatwinError as error:
         messages = [f"{name}: {error}"]

@@ -117,9 +117,10 @@ def _can_hold(file: pathlib.Path, name: str, needed: int, offset: float) -> None
     size = file.stat().st_size
     most = size * _DEFLATE if file.suffix.lower() == ".gz" else size
     if offset > 1e7 or needed + offset > most + 1:
+        packed = " packed" if most > size else ""
         raise CaseError(
-            f"{name} announces {needed / 1e6:.3g} MB of voxels but has only {size / 1e6:.3g} MB: it is truncated, or its "
-            "header is wrong."
+            f"{name} announces {(needed + offset) / 1e6:.3g} MB but has only {size / 1e6:.3g} MB{packed}: it is truncated, "
+            "or its header is wrong."
         )
 
 

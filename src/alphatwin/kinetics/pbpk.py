@@ -566,8 +566,8 @@ def pbpk(
     species : {"human", "mouse", "rat"}
         Animals have somatostatin-receptor peptides alone.
     parameters : str, optional
-        A parameter set. Of SSTR2 in man, C, the default, meets the means of a population; A and B were calibrated for
-        one patient, A with the internalisation rate held at 0.001 per minute, B with it fitted. Others have one set, A.
+        A parameter set. Of SSTR2 in man, A holds the internalisation rate at 0.001 per minute and B fits it, both
+        calibrated here for one patient; C, the default, is fitted to the means of a population. Others have one set, A.
     lesions : mapping of str to Lesion or float, optional
         By name; a number is the volume in mL. By default one, ``tumour``, of 400 mL (0.2 mL in a mouse, 1 mL in a rat);
         ``{}`` for none. Radium has none.

@@ -25,11 +25,13 @@ from .model import DISCLAIMER
 
 if TYPE_CHECKING:
     from ..cohort.result import Patients
+    from ..cohort.spec import CohortSpec
     from .cohort_store import CohortFolder
 
 __all__ = ["cohort_figures", "cohort_page", "cohort_text", "write_cohort"]
 
 TEMPLATE = "cohort.html.j2"
+_FITTED = "set C is fitted to it"  # as the rows of the validation say it
 WIDTH = 80
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
 _MOST_DRAWN = 20_000
@@ -75,11 +77,11 @@ def _lines(found: Patients, told: Mapping[str, Any], rows: Rows) -> Iterator[str
     for count, b in told["blood"].items():
         yield f"{'low ' + count:30s}{b['any_percent']:9.0f}{b['grade_3_or_more_percent']:10.1f}"
     yield ""
-    yield from _beside(rows)
+    yield from _beside(spec, rows)
     yield from textwrap.wrap(DISCLAIMER, WIDTH)
 
 
-def _beside(rows: Rows) -> Iterator[str]:
+def _beside(spec: CohortSpec, rows: Rows) -> Iterator[str]:
     if not rows:
         yield from textwrap.wrap("No published population is at hand for this agent and treatment.", WIDTH)
         yield ""
@@ -97,15 +99,24 @@ def _beside(rows: Rows) -> Iterator[str]:
     told = f"{len(rows) - len(missed)} of {len(rows)} agree within what the source allows."
     told += f" Disagree: {'; '.join(missed)}." if missed else ""
     yield from textwrap.wrap(told, WIDTH)
-    yield from textwrap.wrap(
-        "* not read in its source. Set C is fitted to the means that say so; nothing else was tuned to these values.",
-        WIDTH,
-    )
+    yield from textwrap.wrap("* not read in its source. " + _tuned(spec, rows), WIDTH)
     yield ""
 
 
 def _plain(quantity: str) -> str:
     return quantity.removeprefix("cohort: ")
+
+
+def _tuned(spec: CohortSpec, rows: Rows) -> str:
+    """Which published values the parameters of this cohort have seen, in words."""
+    fitted = [r for r in rows if _FITTED in r["quantity"]] if spec.parameters == "C" else []
+    told = (
+        f"fitted to {len(fitted)} of these means: there, agreement is no test"
+        if fitted
+        else "not fitted to these means"
+    )
+    more = "The outcome models were calibrated to some of the response and toxicity."
+    return f"Set {spec.parameters} of the whole-body model was {told}. {more}"
 
 
 def _verdict(row: Mapping[str, Any]) -> str:
@@ -148,7 +159,8 @@ def _doses(found: Patients, rows: Rows) -> dict[str, Any]:
                      "showlegend": False})  # fmt: skip
     named = {"kidneys, mean": "kidneys", "spleen, mean": "spleen", "liver, mean": "liver", "red marrow by the model, mean": "red_marrow",
              "target lesions, cycle 1, mean": "target_1"}  # fmt: skip
-    marks = [(named[_plain(r["quantity"])], r) for r in rows if _plain(r["quantity"]) in named]
+    plain = [(_plain(r["quantity"]).removesuffix(f" ({_FITTED})"), r) for r in rows]
+    marks = [(named[quantity], r) for quantity, r in plain if quantity in named]
     if marks:
         data.append({"type": "scatter", "mode": "markers", "name": "published, with what its source allows", "x": [m[0] for m in marks],
                      "y": _round([m[1]["published"] for m in marks]), "marker": {"symbol": "diamond", "size": 11, "color": "#000000"},
@@ -293,6 +305,7 @@ def cohort_page(found: CohortFolder, told: Mapping[str, Any], rows: Rows) -> str
         told=told,
         rows=[{**r, "quantity": _plain(r["quantity"])} for r in rows],
         missed=[_plain(r["quantity"]) for r in rows if not r["passed"]],
+        tuned=_tuned(found.spec, rows),
         figures=[_script(f) for f in cohort_figures(found, rows)],
         covariates=covariates,
         changed=sorted(spec.covariates),

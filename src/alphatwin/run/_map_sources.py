@@ -27,6 +27,7 @@ Mask = npt.NDArray[np.bool_]
 _BQ = {"Bq": 1.0, "kBq": 1e3, "MBq": 1e6}
 _BYTES_PER_VOXEL = 8 * 2 * 4  # of a result, for each nuclide: dose and uncertainty by radiation
 _DENSE_HU = 500.0
+_MOST = 1e24  # Bq or decays in a voxel: more than the atoms of a gram of any radionuclide
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,7 +249,7 @@ def _matter(case: MapsCase, reader: _Reader) -> tuple[Array, Array | None, str |
 def _plausible_ct(hu: Array, listed: tuple[_Listed, ...]) -> list[str]:
     """A CT whose slope or intercept was not applied is refused where it shows; else a remark."""
     low, high = float(hu.min()), float(hu.max())
-    if high - low < 10 and low < 0 < high + 1e-9 + 5 and not np.all(hu == np.round(hu)):
+    if high - low < 10 and high > -5 and low < 1 and not np.all(hu == np.round(hu)):
         raise CaseError(
             f"ct.map: all values lie between {low:g} and {high:g}; a CT in HU spans hundreds. Was its slope applied, or is "
             "this a map of attenuation?"
@@ -270,9 +271,10 @@ def _plausible_ct(hu: Array, listed: tuple[_Listed, ...]) -> list[str]:
         notes.append(
             f"{100 * thin / total:.0f} % of the activity lies in air or lung (below -200 HU). Do the maps fit each other?"
         )
-    if low > -200:
+    if low > -900:
+        missing = "no air" if low <= -200 else "neither air nor lung"
         notes.append(
-            f"The CT has no value below {low:.0f} HU, so neither air nor lung; its slope cannot be checked by them."
+            f"The CT has no value below {low:.0f} HU, so {missing} in it; its slope cannot be checked by that."
         )
     return notes
 
@@ -299,7 +301,7 @@ def _listed(case: MapsCase, reader: _Reader, grid: MapGrid, key: str) -> _Listed
         before = given.before_first or ("extrapolate" if len(times) == 1 else "rise")
         unit, _, per = str(given.unit).partition("/")
         factor *= _BQ[unit] * (math.prod(grid.voxel_mm) * 1e-3 if per else 1.0)
-    images = tuple(_amount(reader, f"sources.{key}.{place}", file) * factor for place, file in files)
+    images = tuple(_amount(reader, f"sources.{key}.{place}", file, factor) for place, file in files)
     if not any(bool(image.any()) for image in images) and len(case.sources) == 1:
         raise CaseError(
             f"sources.{key}: the map{'s are' if len(images) > 1 else ' is'} 0 in every voxel; there is no dose."
@@ -307,7 +309,8 @@ def _listed(case: MapsCase, reader: _Reader, grid: MapGrid, key: str) -> _Listed
     return _Listed(name, images, VoxelCourse(times, rate, before))
 
 
-def _amount(reader: _Reader, place: str, file: str) -> Array:
+def _amount(reader: _Reader, place: str, file: str, factor: float) -> Array:
+    """A map in Bq or decays per voxel."""
     values = reader.load(place, file)
     bad = ~(np.isfinite(values) & (values >= 0))
     if bool(bad.any()):
@@ -315,7 +318,12 @@ def _amount(reader: _Reader, place: str, file: str) -> Array:
             f"{place}: {file} is {_worst(values, bad)} ({int(bad.sum())} such voxels); give finite numbers from 0. Set what "
             "a filter made negative to 0 before."
         )
-    return values
+    if float(values.max()) > _MOST / factor:
+        raise CaseError(
+            f"{place}: {file} is {_worst(values, values > _MOST / factor)}, which is over {_MOST:g} Bq or decays, more than "
+            "there are atoms. Check the unit, scale, and the slope in the file's header."
+        )
+    return values * factor
 
 
 def _labels(case: MapsCase, reader: _Reader) -> tuple[dict[str, Mask], list[str]]:

@@ -484,7 +484,9 @@ class PlannedPatient:
     def _marrow_factor(self) -> Array:
         """Low-LET dose to marrow as measured after 177Lu-DOTATATE over that from the blood of the model, with its spread."""
         target = catalog.outcome_model("blood-course").targets["marrow_dose_per_cycle"]
-        model = pbpk("lu177-dotatate", lesions=self.model(self.case.treatment.agent).lesions)
+        treated = self.model(self.case.treatment.agent)
+        alike = catalog.agent(treated.agent).target == catalog.agent("lu177-dotatate").target
+        model = pbpk("lu177-dotatate", parameters=treated.parameter_set if alike else None, lesions=treated.lesions)
         own = float(model.simulate().absorbed_dose_Gy_per_GBq.sel(region="red_marrow").item())
         spread = target.model_copy(update={"distribution": "lognormal"}).at_score(self.draws.normal("marrow dose"))
         return np.asarray(spread) / 7.4 / own

@@ -118,7 +118,11 @@ def _other_kinetics(case: Case, add: Callable[[str, str, Context], None]) -> Non
         return Context(case.model_copy(update={"kinetics": given.model_copy(update=changed)}), point)
 
     for name in variants(case)[1:]:
-        add(f"parameter set {name}", "sets differ in what they were calibrated to", other(parameters=name))
+        add(
+            f"parameter set {name}",
+            "each set meets published doses of organs, for one patient (A, B) or in the mean of a population (C)",
+            other(parameters=name),
+        )
     if "amino_acids" in model_of(case, case.treatment.agent).parameters:
         for hours, label in (
             (0.0, "no amino acids"),

@@ -270,7 +270,10 @@ def read_saf_csv(path: str | os.PathLike[str]) -> dict[Radiation, SafTable]:
     """
     file = pathlib.Path(path)
     numbered = [(i, row) for i, row in enumerate(_text(file), start=1) if row.strip() and not row.startswith("#")]
-    rows = list(csv.reader(row for _, row in numbered))
+    try:
+        rows = [next(csv.reader([row])) for _, row in numbered]  # one by one: a stray quote spoils its line alone
+    except csv.Error as error:
+        raise DomainError(f"{file.name} is no table that can be read: {error}.") from None
     if not rows or tuple(c.strip() for c in rows[0]) != COLUMNS:
         raise DomainError(
             f"{file.name}, line {numbered[0][0] if numbered else 1}: expected the columns {','.join(COLUMNS)}."

@@ -44,8 +44,8 @@ class VoxelPhantom:
     ----------
     labels : array[z, y, x] of int
         0 is outside (nothing there), others stand in `regions`.
-    voxel_mm : (x, y, z)
-        Edges of a voxel.
+    voxel_mm : (z, y, x)
+        Edges of a voxel, in the order of the axes of `labels`, as everywhere.
     regions : mapping of str to int
         Number of every region; each number in `labels` has a name.
     media : mapping of str to str
@@ -89,7 +89,7 @@ class VoxelPhantom:
         asked: Any = self.voxel_mm
         edges = tuple(_number(e) for e in asked) if isinstance(asked, Iterable) else ()
         if len(edges) != 3 or not all(0.01 <= e <= 100 for e in edges):
-            raise DomainError(f"voxel_mm given as {self.voxel_mm!r}; give three edges (x, y, z) of 0.01 to 100 mm.")
+            raise DomainError(f"voxel_mm given as {self.voxel_mm!r}; give three edges (z, y, x) of 0.01 to 100 mm.")
         for what, count, least in (("histories", self.histories, 100), ("seed", self.seed, 0)):
             if not (least <= _number(count) <= 10**9 and int(count) == count):
                 raise DomainError(f"{what} given as {count!r}; give a whole number from {least} to 1e9.")
@@ -136,7 +136,7 @@ class VoxelPhantom:
 
     @functools.cached_property
     def _grid(self) -> _Grid:
-        edges = self.voxel_mm[0] / 10, self.voxel_mm[1] / 10, self.voxel_mm[2] / 10
+        edges = self.voxel_mm[2] / 10, self.voxel_mm[1] / 10, self.voxel_mm[0] / 10  # x, y, z
         return _Grid(np.asarray(self.labels), (_OUTSIDE, *self.names), edges, dict(self.density_g_per_cm3 or {}))
 
     @functools.cached_property
@@ -294,7 +294,7 @@ def read_voxel_phantom(
 
 
 def _nifti(path: str | os.PathLike[str]) -> tuple[npt.NDArray[Any], tuple[float, float, float], npt.NDArray[Any]]:
-    """Values [z, y, x], edges (x, y, z) in mm and the affine."""
+    """Values [z, y, x], edges (z, y, x) in mm from the columns of the affine, and the affine."""
     try:
         import nibabel
     except ImportError as error:
@@ -302,7 +302,7 @@ def _nifti(path: str | os.PathLike[str]) -> tuple[npt.NDArray[Any], tuple[float,
     try:
         image: Any = nibabel.load(path)
         values = np.asanyarray(image.dataobj)
-        edges = image.header.get_zooms()[:3]
+        to_mm = {"meter": 1e3, "micron": 1e-3}.get(str(image.header.get_xyzt_units()[0]), 1.0)
         affine = np.asarray(image.affine, dtype=float)
     except FileNotFoundError as error:
         raise DomainError(f"There is no image {os.fspath(path)}.") from error
@@ -313,4 +313,5 @@ def _nifti(path: str | os.PathLike[str]) -> tuple[npt.NDArray[Any], tuple[float,
     directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     if not np.allclose(directions.T @ directions, np.eye(3), atol=1e-3):
         raise DomainError(f"{os.fspath(path)} is sheared; resample it to right angles.")
-    return values.transpose(2, 1, 0), (float(edges[0]), float(edges[1]), float(edges[2])), affine
+    x, y, z = (round(float(e), 6) for e in np.linalg.norm(affine[:3, :3], axis=0) * to_mm)  # stored in 32 bits
+    return values.transpose(2, 1, 0), (z, y, x), affine

@@ -102,6 +102,7 @@ class Compiled:
             times.ndim != 1
             or times.size == 0
             or not np.isfinite(times).all()
+            or not np.isfinite(start_min)
             or (np.diff(times) < 0).any()
             or times[0] < start_min
         ):
@@ -109,7 +110,10 @@ class Compiled:
         if not 1e-12 <= rtol <= 1e-2:
             raise DomainError(f"rtol is {rtol:g}; it lies between 1e-12 and 1e-2.")
         values = self.model.check_values(parameters or {})
-        n = max([samples or 1, *(len(v) for v in values.values() if isinstance(v, np.ndarray) and v.ndim)])
+        given = max([1, *(len(v) for v in values.values() if isinstance(v, np.ndarray) and v.ndim)])
+        n = given if samples is None else samples
+        if n < 1 or given not in (1, n):
+            raise DomainError(f"samples is {n}, where parameters are given for {given}; leave it out.")
         if n * len(times) * self.program.n > _MOST_NUMBERS:
             raise DomainError(
                 f"{n} samples x {len(times)} times x {self.program.n} states do not fit into memory; solve in parts."

@@ -39,7 +39,9 @@ def _enter(reg, inflow, w, t, start, stop, amount, target):  # type: ignore[no-u
 
 
 @njit(cache=True, error_model="numpy")
-def _first_step(reg, f, atol, rtol, w, room):  # type: ignore[no-untyped-def]
+def _first_step(reg, f, atol, rtol, w, t, room):  # type: ignore[no-untyped-def]
+    if room < 1e-12 * max(abs(t), 1.0):  # two events that rounding alone keeps apart: one step, however short
+        return room
     size, speed = 0.0, 0.0
     for i in range(f.shape[0]):
         scale = atol[i] + rtol * abs(reg[i, w])
@@ -189,7 +191,7 @@ def _chunk(lo, hi, y0, values, coefs, event, t0, times, rtol, atol, max_steps, s
             call_native(native[1], work)
             for w in range(LANES):
                 if fresh[w]:
-                    h[w], fresh[w], retry[w] = _first_step(base, f, atol, rtol, w, edge[w] - t[w]), False, False
+                    h[w], fresh[w], retry[w] = _first_step(base, f, atol, rtol, w, t[w], edge[w] - t[w]), False, False
         _lengths(h, edge, t, who, per_h)
         call_native(native[0], work)
         before[:] = h
@@ -208,7 +210,7 @@ def _chunk(lo, hi, y0, values, coefs, event, t0, times, rtol, atol, max_steps, s
             if good[w]:
                 t[w] = to[w]
             done = landed[w] and _arrive(w, p, base, inflow, t, at, edge, fresh, event, out, times, t_end)
-            if not done and (steps[p] >= max_steps or not h[w] > 1e-15 * max(abs(t[w]), 1.0)):
+            if not done and (steps[p] >= max_steps or not (fresh[w] or h[w] > 1e-15 * max(abs(t[w]), 1.0))):
                 steps[p], done = -1, True
                 _end(out[p], at[w], base, w, True)
                 _clear(w, base, inflow)
