@@ -339,13 +339,16 @@ def _with_case(spec: PhantomSpec, folder: pathlib.Path) -> PhantomSpec:
 
 def _from_case(uptake: Uptake, case: Case, place: str, region: str) -> Uptake:
     """One region with the curve of a case: as published there, or fitted to what was measured."""
-    known = case.kinetics.regions
+    kinetics = case.kinetics
+    if isinstance(kinetics, PbpkKinetics):
+        raise CaseError(f"{place}: the case computes its kinetics; a phantom needs curves that were measured or published.")
+    known = kinetics.regions
     if region not in known:
         hint = suggestion(region, known)
         raise CaseError(
             f"{place}: the case has no region {region!r}. {hint}It has {', '.join(known)}; name one by `of`."
         )
-    data, kinetics = known[region], case.kinetics
+    data = known[region]
     if data.curve is not None:
         terms = [(t.fraction, t.half_life_h) for t in data.curve]
     else:
