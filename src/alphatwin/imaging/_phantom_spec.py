@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from .. import catalog
+from ..case import PbpkKinetics
 from ..case.model import Case, CurveTerm
 from ..case.reading import Parts, example_path, load, read_as
 from ..catalog.phantoms import image_anatomies
@@ -341,7 +342,9 @@ def _from_case(uptake: Uptake, case: Case, place: str, region: str) -> Uptake:
     """One region with the curve of a case: as published there, or fitted to what was measured."""
     kinetics = case.kinetics
     if isinstance(kinetics, PbpkKinetics):
-        raise CaseError(f"{place}: the case computes its kinetics; a phantom needs curves that were measured or published.")
+        raise CaseError(
+            f"{place}: the case computes its kinetics; a phantom needs curves that were measured or published."
+        )
     known = kinetics.regions
     if region not in known:
         hint = suggestion(region, known)
