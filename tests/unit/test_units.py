@@ -21,6 +21,8 @@ TARGET = {
     "absorbed dose per activity": "Gy/MBq",
     "density": "g/mL",
     "length": "um",
+    "amount of substance": "nmol",
+    "amount concentration": "nmol/L",
     "percent or fraction": "1",
     "1": "1",
 }
@@ -34,6 +36,8 @@ FACTORS = {
     "volume": {"mm^3": 1e-3, "cm^3": 1, "uL": 1e-3, "mL": 1, "L": 1000},
     "density": {"g/mL": 1, "g/cm^3": 1, "kg/L": 1},
     "length": {"um": 1, "mm": 1e3, "cm": 1e4, "m": 1e6},
+    "amount of substance": {"pmol": 1e-3, "nmol": 1, "umol": 1e3},
+    "amount concentration": {"pmol/L": 1e-3, "nmol/L": 1, "umol/L": 1e3},
     "percent or fraction": {"%": 0.01, "1": 1},
     "1": {"1": 1},
 }  # fmt: skip

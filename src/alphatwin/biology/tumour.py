@@ -411,7 +411,7 @@ def tumour_course(
                               cold_cells, modifiers, prior)  # fmt: skip
         y = solve(0, with_scavenger(p, scavenger), y0, dose, x, times, (0, 1, 2, 3), spared)
         viable = np.exp(y[..., 0]) + np.exp(y[..., 1])
-        dying = np.maximum(y[..., 2], 0.0)  # the solver's tolerance lets the last of them fall below nothing
+        dying = np.where(np.abs(y[..., 2]) < 1e-8, np.maximum(y[..., 2], 0.0), y[..., 2])  # the solver's tolerance
         states.append((viable * volume[:, None], (viable + dying) * volume[:, None], y[..., 3]))
     notes = _notes(dose, modifiers, shares, cold_cells, prior)
     if scavenger is not None:
