@@ -292,7 +292,7 @@ def electron_cell_s_values(
     --------
     >>> s = electron_cell_s_values(10.0, 5.0, 2.0)
     >>> round(float(s[TARGETS.index("nucleus"), SOURCES.index("nucleus")]), 4)
-    0.0259
+    0.0261
     """
     cell, nucleus = checked_cell(cell_radius_um, nucleus_radius_um)
     energy = number(energy_keV)
