@@ -415,6 +415,20 @@ def test_ctrl_c_at_any_stage(case, tmp_path, stage):
     assert [p.name for p in tmp_path.iterdir()] == ["case.yaml"]
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_ctrl_c_inside_a_compiled_kernel(case, tmp_path, by_hand):
+    """It comes out as a SystemError; a SystemError of another cause is still a fault of the program."""
+    code = (
+        "import sys\nimport alphatwin.run as run\nimport alphatwin.cli as cli\n"
+        f"cause = {'KeyboardInterrupt' if by_hand else 'ValueError'}()\n"
+        "def stopped(*_, **__):\n    raise SystemError('returned a result with an exception set') from cause\n"
+        "run.run = stopped\ncli.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "run", case, "-o", tmp_path], capture_output=True, text=True)
+    assert done.returncode == (130 if by_hand else 1), done.stderr
+    assert ("Traceback" in done.stderr) is not by_hand
+
+
 def test_ctrl_c_from_outside_in_the_middle(case, tmp_path):
     case.write_text(CASE.replace("samples: 20", "samples: 100000"))
     code = (

@@ -39,10 +39,12 @@ def main() -> None:
         code = _called()
         if sys.stdout is not None:
             sys.stdout.flush()  # a full disk or a closed pipe shows here, not while Python shuts down
-    except AlphatwinError as error:
+    except (AlphatwinError, SystemError, KeyboardInterrupt) as error:
+        if was_interrupted(error):
+            _stop("Interrupted; nothing half-written was left behind.", EXIT_INTERRUPTED)
+        if isinstance(error, SystemError):
+            raise
         _stop(str(error), EXIT_BAD_INPUT)
-    except KeyboardInterrupt:
-        _stop("Interrupted; nothing half-written was left behind.", EXIT_INTERRUPTED)
     except BrokenPipeError:  # `alphatwin list nuclide | head -1`: the reader has all that it wants
         _forget_output()
     except OSError as error:
@@ -76,6 +78,13 @@ def _called() -> int:
     if code == EXIT_INTERRUPTED:
         raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
+
+
+def was_interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C stands behind this error: one that arrives inside a compiled kernel comes out as a SystemError."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _stop(message: str, code: int) -> NoReturn:

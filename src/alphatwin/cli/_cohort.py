@@ -54,6 +54,7 @@ def _cohort(
 ) -> None:
     from ..cohort.spec import load_cohort
     from ..errors import DomainError
+    from . import was_interrupted
 
     spec = load_cohort(file)
     if size is not None and size < 1:
@@ -67,7 +68,9 @@ def _cohort(
         with _threads(threads), _client(dask) as client:
             try:
                 cohort(spec, size=size, seed=seed, client=client, to=folder, progress=progress)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, SystemError) as error:
+                if not was_interrupted(error):
+                    raise
                 done = len(folder.done) if folder.path.is_dir() else 0
                 print(
                     f"\n{done} files of {chunk} patients are kept; the same command goes on from there.",
