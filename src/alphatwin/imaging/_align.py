@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,18 @@ from .values import Grid, Image
 if TYPE_CHECKING:
     import SimpleITK
 
-__all__ = ["body_mask", "coarser", "evaluate", "field_of", "one_thread", "prepared", "search", "to_sitk"]
+__all__ = [
+    "Seen",
+    "body_mask",
+    "coarser",
+    "evaluate",
+    "field_of",
+    "one_thread",
+    "prepared",
+    "search",
+    "searches",
+    "to_sitk",
+]
 
 Array = npt.NDArray[np.float64]
 Kind = Literal["rigid", "affine", "bspline"]
@@ -75,20 +86,28 @@ def body_mask(hu: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     return np.stack([ndimage.binary_fill_holes(s) for s in pieces == int(sizes.argmax())])
 
 
-def prepared(image: Image) -> tuple[npt.NDArray[np.float32], Grid, npt.NDArray[np.bool_]]:
-    """What the metric sees: HU of soft tissue, or the root of an emission image; and where it looks."""
+class Seen(NamedTuple):
+    """What the metric sees of an image, HU of soft tissue or the root of an emission image, and where it looks."""
+
+    array: npt.NDArray[np.float32]
+    grid: Grid
+    mask: npt.NDArray[np.bool_]
+
+
+def prepared(image: Image) -> Seen:
+    """An image ready for the metric."""
     from scipy import ndimage
 
     array, grid = coarser(image.array, image.grid, WORKING_MM)
     if image.quantity == "hu":
         array = np.clip(array, *WINDOW_HU)
-        return array, grid, ndimage.binary_dilation(body_mask(array), iterations=2)
+        return Seen(array, grid, ndimage.binary_dilation(body_mask(array), iterations=2))
     top = float(np.percentile(array, 99.95))
     if not top > 0:
         raise ImageError("An emission image without activity cannot be registered; use the CT (on='ct').")
     array = np.sqrt(np.clip(array / top, 0, 1))
     seen = ndimage.gaussian_filter(array, [6.0 / s for s in grid.voxel_mm]) > 0.05
-    return array, grid, ndimage.binary_dilation(seen, iterations=2)
+    return Seen(array, grid, ndimage.binary_dilation(seen, iterations=2))
 
 
 def to_sitk(array: npt.NDArray[Any], grid: Grid) -> SimpleITK.Image:
@@ -114,9 +133,9 @@ def _middle(grid: Grid, weight: npt.NDArray[Any]) -> Array:
 class Pair:
     """Two images ready for the metric."""
 
-    def __init__(self, moving: Image, fixed: Image) -> None:
-        self.fixed_array, self.fixed_grid, self.fixed_mask = prepared(fixed)
-        self.moving_array, self.moving_grid, self.moving_mask = prepared(moving)
+    def __init__(self, moving: Seen, fixed: Seen) -> None:
+        self.fixed_array, self.fixed_grid, self.fixed_mask = fixed
+        self.moving_array, self.moving_grid, self.moving_mask = moving
         self.fixed = to_sitk(self.fixed_array, self.fixed_grid)
         self.moving = to_sitk(self.moving_array, self.moving_grid)
         self.looked_at = to_sitk(self.fixed_mask.astype(np.uint8), self.fixed_grid)
@@ -182,6 +201,20 @@ def search(pair: Pair, kind: Kind, seed: int, iterations: int) -> tuple[Any, str
     if kind == "bspline":
         transform = _bend(pair, transform, seed, iterations)
     return transform, best[1]
+
+
+def searches(pairs: Sequence[Pair], kind: Kind, seed: int, iterations: int) -> list[Callable[[], tuple[Any, str]]]:
+    """`search` of several pairs side by side; each result is asked for by a call, which raises what its search raised.
+
+    Every search has one thread of its own, so their number changes no bit.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    import numba
+
+    with one_thread(), ThreadPoolExecutor(max(1, min(len(pairs), numba.get_num_threads()))) as pool:
+        done = [pool.submit(search, pair, kind, seed, iterations) for pair in pairs]
+    return [one.result for one in done]
 
 
 def _climb(pair: Pair, start: Any, seed: int, iterations: int, step: float) -> Any:

@@ -73,6 +73,32 @@ def _mean(source, z, y, x, sub, to_source, field, to_lattice, mm_to_source, outs
     return total / (sub[0] * sub[1] * sub[2])
 
 
+@njit(cache=True)
+def _reaches(to_source, field, mm_to_source):  # type: ignore[no-untyped-def]
+    """How far a voxel of the target reaches round its centre, in voxels of the source along x, y, z."""
+    far = np.zeros(3)
+    for z in range(field.shape[0]):
+        for y in range(field.shape[1]):
+            for x in range(field.shape[2]):
+                for axis in range(3):
+                    far[axis] = max(far[axis], abs(field[z, y, x, axis]))
+    reach = np.zeros(3)
+    for axis in range(3):
+        for k in range(3):
+            reach[axis] += 0.5 * abs(to_source[axis, k]) + abs(mm_to_source[axis, k]) * far[k]
+    return reach
+
+
+@njit(cache=True)
+def _beside(source, z, y, x, to_source, reach):  # type: ignore[no-untyped-def]
+    """Whether a voxel of the target lies wholly outside of the source, so that none of its parts need be looked up."""
+    for axis in range(3):
+        q = to_source[axis, 0] * x + to_source[axis, 1] * y + to_source[axis, 2] * z + to_source[axis, 3]
+        if q + reach[axis] < -0.5 or q - reach[axis] > source.shape[2 - axis] - 0.5:
+            return True
+    return False
+
+
 @njit(parallel=True, cache=True)
 def pull(source, shape, sub, to_source, field, to_lattice, mm_to_source, outside):  # type: ignore[no-untyped-def]
     """Values of `source` on a target grid.
@@ -100,10 +126,14 @@ def pull(source, shape, sub, to_source, field, to_lattice, mm_to_source, outside
     array[z, y, x]
     """
     out = np.empty((shape[0], shape[1], shape[2]), np.float64)
+    reach = _reaches(to_source, field, mm_to_source)
     for z in prange(shape[0]):
         for y in range(shape[1]):
             for x in range(shape[2]):
-                out[z, y, x] = _mean(source, z, y, x, sub, to_source, field, to_lattice, mm_to_source, outside)
+                if _beside(source, z, y, x, to_source, reach):
+                    out[z, y, x] = outside
+                else:
+                    out[z, y, x] = _mean(source, z, y, x, sub, to_source, field, to_lattice, mm_to_source, outside)
     return out
 
 
@@ -114,11 +144,14 @@ def covered_sums(source, low, high, sub, to_source, field, to_lattice, mm_to_sou
     The lattice of the target goes on beyond its borders here, so that the whole source is covered.
     """
     sums = np.zeros(high[0] - low[0], np.float64)
+    reach = _reaches(to_source, field, mm_to_source)
     for k in prange(high[0] - low[0]):
         z = low[0] + k
         total = 0.0
         for y in range(low[1], high[1]):
             for x in range(low[2], high[2]):
+                if _beside(source, z, y, x, to_source, reach):
+                    continue
                 value = _mean(source, z, y, x, sub, to_source, field, to_lattice, mm_to_source, 0.0)
                 if value != 0.0 and weight.shape[0] > 0:
                     lx = to_lattice[0, 0] * x + to_lattice[0, 1] * y + to_lattice[0, 2] * z + to_lattice[0, 3]

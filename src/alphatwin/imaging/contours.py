@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ..errors import ImageError, suggestion
 from .dicom import Header, Identity, guarded, opened, pixels, plain_region, shape_of, shown
 from .series import SeriesFound, axes_of, pixel_mm, position_of
-from .values import Grid, Labels
+from .values import Box, Boxes, Grid, Labels, Mask
 
 __all__ = ["covered", "read_rtstruct", "read_seg"]
 
@@ -100,28 +100,36 @@ def _slabs(heights: npt.NDArray[np.float64], usual: float) -> list[tuple[float, 
 
 def _drawn(
     planes: dict[float, list[npt.NDArray[np.float64]]], shape: tuple[int, int, int], usual: float
-) -> npt.NDArray[np.float32]:
-    """Mask of one region from its polygons by plane, everything in voxel indices."""
+) -> tuple[Box, npt.NDArray[np.float32]] | None:
+    """The box of a region and its mask there, from its polygons by plane in voxel indices; None where all lies outside."""
     heights = np.array(sorted(planes))
-    mask = np.zeros(shape, np.float32)
-    for height, (low, high) in zip(heights, _slabs(heights, usual), strict=True):
-        first, last = max(int(np.floor(low + 0.5)), 0), min(int(np.ceil(high - 0.5)), shape[0] - 1)
-        if first > last:
-            continue
+    slabs = _slabs(heights, usual)
+    corners = np.concatenate([polygon for polygons in planes.values() for polygon in polygons])
+    least = np.array([slabs[0][0], *corners.min(axis=0)[::-1]])
+    most = np.array([max(high for _, high in slabs), *corners.max(axis=0)[::-1]])
+    low = np.maximum(np.floor(least + 0.5), 0).astype(np.int64)
+    high = np.minimum(np.ceil(most + 0.5).astype(np.int64), shape)
+    if (high <= low).any():
+        return None
+    mask = np.zeros(tuple(high - low), np.float32)
+    for height, (bottom, top) in zip(heights, slabs, strict=True):
+        first, last = max(int(np.floor(bottom + 0.5)), low[0]), min(int(np.ceil(top - 0.5)), high[0] - 1)
         polygons = planes[float(height)]
-        corners = np.concatenate(polygons)
-        left, top = (max(int(v), 0) for v in np.floor(corners.min(axis=0)))
-        right, bottom = (int(v) + 2 for v in np.ceil(corners.max(axis=0)))
-        box = (slice(top, min(bottom, shape[1])), slice(left, min(right, shape[2])))
-        size = (box[0].stop - top, box[1].stop - left)
-        if min(size) < 1:
+        around = np.concatenate(polygons)
+        left, start = np.maximum(np.floor(around.min(axis=0) + 0.5).astype(np.int64), low[:0:-1])
+        right, end = np.minimum(np.ceil(around.max(axis=0) + 0.5).astype(np.int64), high[:0:-1])
+        if first > last or right <= left or end <= start:
             continue
-        flat = covered([p - (left, top) for p in polygons], size)
+        flat = covered([p - (left, start) for p in polygons], (end - start, right - left))
+        rows, columns = slice(start - low[1], end - low[1]), slice(left - low[2], right - low[2])
         for k in range(first, last + 1):
-            overlap = min(high, k + 0.5) - max(low, k - 0.5)
+            overlap = min(top, k + 0.5) - max(bottom, k - 0.5)
             if overlap > 1e-9:
-                mask[(k, *box)] += np.float32(overlap) * flat
-    return np.clip(mask, 0.0, 1.0, out=mask)
+                mask[k - low[0], rows, columns] += np.float32(overlap) * flat
+    if not mask.any():
+        return None
+    box = slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1])), slice(int(low[2]), int(high[2]))
+    return box, np.clip(mask, 0.0, 1.0, out=mask)
 
 
 # --- RTSTRUCT --------------------------------------------------------------------------------------------------------
@@ -161,7 +169,7 @@ def read_rtstruct(
     names = _names(header)
     wanted = _chosen(list(names.values()), regions, header.name)
     to_index: npt.NDArray[np.float64] = np.asarray(np.linalg.inv(grid.affine), dtype=np.float64)
-    masks: dict[str, npt.NDArray[np.generic]] = {}
+    masks: dict[str, tuple[Box, Mask]] = {}
     notes: list[str] = []
     frames: set[str] = set()
     references = {
@@ -198,15 +206,15 @@ def read_rtstruct(
             notes.append(
                 f"{name}: drawn with gaps of up to {steps.max() * grid.voxel_mm[0]:.1f} mm, which are left empty"
             )
-        mask = _drawn(planes, grid.shape, usual)
-        if not mask.any():
+        drawn = _drawn(planes, grid.shape, usual)
+        if drawn is None:
             raise ImageError(f"The contours of {name!r} lie outside of the image: they belong to another one.")
-        masks[name] = mask
+        masks[name] = drawn
     if not masks:
         raise ImageError(f"{header.name} has no closed contour{' of the regions asked for' if regions else ''}.")
     if len(frames) > 1:
         raise ImageError(f"{header.name} has contours in {len(frames)} frames of reference: choose with regions=.")
-    return Labels(masks, grid, frames.pop() or None, source="RTSTRUCT", notes=tuple(notes))
+    return Labels(Boxes(grid.shape, masks), grid, frames.pop() or None, source="RTSTRUCT", notes=tuple(notes))
 
 
 def _names(header: Header) -> dict[int | None, str]:
@@ -331,7 +339,7 @@ def read_seg(
     dtype = np.float32 if kind == "FRACTIONAL" else np.bool_
     if len(wanted) * int(np.prod(own.shape)) > 2**31:
         raise ImageError(f"{header.name} has {len(wanted)} segments on a large grid: choose with regions=.")
-    masks: dict[str, npt.NDArray[np.generic]] = {n: np.zeros(own.shape, dtype) for n in labels.values() if n in wanted}
+    masks: dict[str, Mask] = {n: np.zeros(own.shape, dtype) for n in labels.values() if n in wanted}
     to_own = np.linalg.inv(own.affine)
     for k, place in enumerate(places):
         values = stored[k]
@@ -346,7 +354,8 @@ def read_seg(
     notes = (
         ("shares are probabilities, not volumes",) if header.text("SegmentationFractionalType") == "PROBABILITY" else ()
     )
-    return Labels(masks, own, frame or None, source=f"SEG {kind}", notes=notes)
+    boxes = Boxes.of(own.shape, ((name, masks.pop(name)) for name in list(masks)))  # each let go of when it is cut
+    return Labels(boxes, own, frame or None, source=f"SEG {kind}", notes=notes)
 
 
 def _segments(header: Header) -> dict[int, str]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..errors import ImageError
 from ._files import whole_file
 from .dicom import MAX_FILE_BYTES, MAX_RATIO, MAX_VOXELS, guarded, needed
-from .values import Grid, Image, Labels, Quantity
+from .values import Boxes, Grid, Image, Labels, Quantity
 
 __all__ = ["read_nifti", "read_nifti_labels", "write_nifti"]
 
@@ -196,8 +196,8 @@ def read_nifti_labels(
     wanted = {n: f"label {n}" for n in numbers} if names is None else {int(n): name for n, name in names.items()}
     if len(set(wanted.values())) < len(wanted):
         raise ImageError("Two labels have the same name.")
-    masks: dict[str, npt.NDArray[np.generic]] = {name: array == n for n, name in wanted.items()}
     grid = Grid((array.shape[0], array.shape[1], array.shape[2]), affine)
+    masks = Boxes.of(grid.shape, ((name, array == n) for n, name in wanted.items()))
     return Labels(masks, grid, source="NIfTI", notes=tuple(notes))
 
 

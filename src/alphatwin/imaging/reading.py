@@ -735,10 +735,7 @@ def _labels(session: Session, ct: Image | None, emission: Image, regions: Sequen
             raise ImageError(
                 "The structure sets of one time point were drawn on different images: choose with series=."
             )
-        together = replace(
-            together, masks={**together.masks, **labels.masks}, source=f"{together.source}, {labels.source}",
-            notes=(*together.notes, *labels.notes),
-        )  # fmt: skip
+        together = together.joined(labels)
     return together
 
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from ..errors import ImageError, missing
 from .nifti import read_nifti, write_nifti
-from .values import Grid, Image, Labels
+from .values import Grid, Image, Labels, Mask
 
 __all__ = ["TOTALSEGMENTATOR_NAMES", "cortex", "segment_ct", "threshold_region", "volume_sd_mL", "with_volume_sd"]
 
@@ -27,6 +27,8 @@ Array = npt.NDArray[np.float64]
 SEARCH_MM = 15.0  # about a seed, for the hottest voxel
 SHELL_MM = (6.0, 18.0)  # from the region's edge, where the background is taken
 MOST_ROUNDS = 50
+AROUND = 5  # voxels round a region, and round a slab, that the smoothing of its surface reaches
+SLAB = 32  # slices at a time
 TOTALSEGMENTATOR_NAMES: Mapping[str, tuple[str, ...]] = {
     "adrenals": ("adrenal_gland_left", "adrenal_gland_right"),
     "brain": ("brain",),
@@ -259,13 +261,20 @@ def cortex(labels: Labels, region: str, thickness_mm: float, name: str | None = 
     return replace(labels, masks={**labels.masks, called: shell.astype(np.float32)}, notes=tuple(notes))
 
 
-def _surface_mm2(share: Array, grid: Grid) -> float:
+def _surface_mm2(share: Mask, grid: Grid) -> float:
     """Area of the surface: the integral of the slope of the mask, smoothed by one voxel (coarea formula)."""
     from scipy import ndimage
 
-    smooth = ndimage.gaussian_filter(np.pad(share, 5), 1.0)
-    slopes = np.gradient(smooth, *grid.voxel_mm)
-    return float(np.sqrt(sum(s**2 for s in slopes)).sum()) * grid.voxel_mL * 1000.0
+    total, n = 0.0, share.shape[0] + 2 * AROUND
+    for first in range(0, n, SLAB):  # a whole organ of a fine CT takes gigabytes at once
+        low, high = max(first - AROUND, 0), min(first + SLAB + AROUND, n)
+        part = np.asarray(share[max(low - AROUND, 0) : max(high - AROUND, 0)], dtype=float)
+        above = max(AROUND - low, 0), max(high - max(low, AROUND) - len(part), 0)
+        smooth = ndimage.gaussian_filter(np.pad(part, (above, (AROUND, AROUND), (AROUND, AROUND))), 1.0)
+        slopes = np.gradient(smooth, *grid.voxel_mm)
+        length = np.sqrt(slopes[0] ** 2 + slopes[1] ** 2 + slopes[2] ** 2)
+        total += float(length[first - low : first - low + min(SLAB, n - first)].sum())
+    return total * grid.voxel_mL * 1000.0
 
 
 def volume_sd_mL(labels: Labels, region: str, *, fwhm_mm: float = 0.0, contour_sd_mm: float = 0.0) -> float:
@@ -312,7 +321,7 @@ def volume_sd_mL(labels: Labels, region: str, *, fwhm_mm: float = 0.0, contour_s
     drawn = 3.0 * volume * edge / diameter
     shifted = 0.0
     if contour_sd_mm > 0:
-        shifted = _surface_mm2(np.asarray(labels.masks[region], dtype=float), labels.grid) * contour_sd_mm / 1000.0
+        shifted = _surface_mm2(labels.masks[region], labels.grid) * contour_sd_mm / 1000.0
     return math.hypot(drawn, shifted)
 
 

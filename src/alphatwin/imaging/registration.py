@@ -13,8 +13,10 @@ Method and sources: docs/registration.md.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -23,9 +25,10 @@ import numpy.typing as npt
 
 from ..errors import ImageError, suggestion
 from . import _align, _warp
+from ._quality import Quality, faults
 from .dicom import needed
 from .reading import Registration
-from .values import Grid, Image, Labels, Study, TimePoint
+from .values import Box, Boxes, Grid, Image, Labels, Mask, Study, TimePoint
 
 __all__ = ["Quality", "Registered", "Transform", "carry_labels", "register", "register_study", "resample"]
 
@@ -34,49 +37,8 @@ KINDS = ("rigid", "affine", "bspline")
 AMOUNTS = ("counts", "activity", "decays")  # per voxel; everything else is a density
 OUTSIDE = {"hu": -1000.0}
 MOST_PARTS = 8  # of a target voxel along one side
-WORSE = 0.01  # share of mutual information that may be lost to rounding and sampling
 GRID_EDGE = 1e-9
-
-
-@dataclass(frozen=True)
-class Quality:
-    """How good a registration is, in numbers.
-
-    Attributes
-    ----------
-    metric_before, metric_after : float
-        Mutual information (nat) with the images as the scanners place them, and registered; NaN where none was computed.
-    correlation_before, correlation_after : float
-        Of the voxel values inside the fixed image's body.
-    dice_before, dice_after : dict of str to float
-        Overlap of regions that both time points have, and of ``body (CT)``, the body found in both CTs.
-    shift_mm : float
-        How far the middle of the fixed body moves.
-    largest_shift_mm : float
-        The most that any place of the fixed body moves.
-    rotation_deg : float
-        Angle of the rotation about its axis.
-    volume_change : float
-        Largest |det(dy/dx) - 1| in the body.
-    inverse_consistency_mm : float
-        Mean distance in the body between a place and itself, there by this registration and back by one made the
-        other way round; NaN if it was not made.
-    start : str
-        ``scanner`` or ``middles``: where the search began.
-    """
-
-    metric_before: float = math.nan
-    metric_after: float = math.nan
-    correlation_before: float = math.nan
-    correlation_after: float = math.nan
-    dice_before: dict[str, float] = field(default_factory=dict)
-    dice_after: dict[str, float] = field(default_factory=dict)
-    shift_mm: float = 0.0
-    largest_shift_mm: float = 0.0
-    rotation_deg: float = 0.0
-    volume_change: float = 0.0
-    inverse_consistency_mm: float = math.nan
-    start: str = "scanner"
+ITERATIONS = 100  # of a search at each resolution, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,10 +230,14 @@ class Registered:
         on_ct = here.ct is not None and there.ct is not None
         fixed = here.ct if on_ct and here.ct is not None else here.emission
         moving = there.ct if on_ct and there.ct is not None else there.emission
-        seen = _align.body_mask(fixed.array) if on_ct else fixed.array > 0.05 * fixed.array.max()
+        array, grid = (
+            (fixed.array, fixed.grid) if not on_ct else _align.coarser(fixed.array, fixed.grid, _align.WORKING_MM)
+        )
+        seen = _align.body_mask(array) if on_ct else array > 0.05 * array.max()
         other = tuple(a for a in range(3) if a != axis)
         area = np.cumsum(seen.sum(axis=other))
-        middle = int(np.searchsorted(area, area[-1] / 2))  # half of the body on either side: no end of a scan
+        half = int(np.searchsorted(area, area[-1] / 2))  # half of the body on either side: no end of a scan
+        middle = int((half + 0.5) * (grid.voxel_mm[axis] / fixed.grid.voxel_mm[axis]))
         thin = _slice_grid(fixed.grid, axis, middle)
         before = resample(moving, thin, Transform.identity()).array
         after = resample(moving, thin, self.transforms[k]).array
@@ -445,18 +411,34 @@ def carry_labels(labels: Labels, grid: Grid, transform: Transform | None = None)
     how = transform or Transform.identity()
     if transform is None and grid.same_as(labels.grid, GRID_EDGE):
         return labels
-    maps, sub = _maps(labels.grid, grid, how), _parts(labels.grid, grid, how)
-    shape = np.array(grid.shape, dtype=np.int64)
-    masks: dict[str, npt.NDArray[np.generic]] = {}
+    sub = _parts(labels.grid, grid, how)
+    masks: dict[str, tuple[Box, Mask]] = {}
     notes = list(labels.notes)
-    for name, mask in labels.masks.items():
-        carried = _warp.pull(np.asarray(mask, np.float32), shape, sub, *maps, 0.0)
-        masks[name] = np.clip(carried, 0, 1).astype(np.float32)
+    for name in labels.masks:
+        part = labels.cropped(name, margin=1)  # the zeros round a region belong to it: its edge is interpolated
+        box = _reached(part.grid, grid, how)
+        source = np.asarray(part.masks[name], np.float32)
+        shape = np.array([side.stop - side.start for side in box], dtype=np.int64)
+        carried = _warp.pull(source, shape, sub, *_maps(part.grid, grid.cut(box), how), 0.0)
+        masks[name] = box, np.clip(carried, 0, 1).astype(np.float32)
         before = labels.volume_mL(name)
         after = float(carried.sum()) * grid.voxel_mL
         if before > 0 and abs(after / before - 1) > 0.01:
             notes.append(f"{name}: {before:.1f} mL became {after:.1f} mL on the new grid ({after / before - 1:+.1%}).")
-    return replace(labels, masks=masks, grid=grid, notes=tuple(notes))
+    return replace(labels, masks=Boxes(grid.shape, masks), grid=grid, notes=tuple(notes))
+
+
+def _reached(source: Grid, target: Grid, how: Transform) -> Box:
+    """The box of `target` outside of which nothing of `source` comes to lie; of none, one voxel."""
+    if how.field_mm is not None:
+        return tuple(slice(0, n) for n in target.shape)  # type: ignore[return-value]
+    to_target = np.linalg.inv(how.matrix @ target.affine) @ source.affine
+    ends = [(-0.5, n - 0.5) for n in source.shape[::-1]]
+    corners = np.array([[x, y, z, 1.0] for x in ends[0] for y in ends[1] for z in ends[2]]) @ to_target[:3].T
+    low, high = np.floor(corners.min(axis=0))[::-1].astype(int), np.ceil(corners.max(axis=0))[::-1].astype(int)
+    sides = [(min(max(a, 0), n - 1), b) for a, b, n in zip(low.tolist(), high.tolist(), target.shape, strict=True)]
+    z, y, x = (slice(a, max(a + 1, min(b + 1, n))) for (a, b), n in zip(sides, target.shape, strict=True))
+    return z, y, x
 
 
 # --- finding a transform ---------------------------------------------------------------------------------------------
@@ -474,7 +456,7 @@ def register(
     largest_inconsistency_mm: float = 5.0,
     check_inverse: bool = True,
     on_failure: Literal["refuse", "flag"] = "refuse",
-    iterations: int = 100,
+    iterations: int = ITERATIONS,
 ) -> Transform:
     """Find where places of `fixed` lie in `moving`, by the most mutual information.
 
@@ -510,32 +492,45 @@ def register(
     ImageError
         The images do not overlap, or the result broke a limit.
     """
+    _checked(kind, on_failure)
+    images = _chosen(moving, on, "moving"), _chosen(fixed, on, "fixed")
+    limits = largest_shift_mm, largest_rotation_deg, largest_inconsistency_mm
+    there, here = _align.prepared(images[0]), _align.prepared(images[1])
+    pairs = [_align.Pair(there, here), *([_align.Pair(here, there)] if check_inverse else [])]
+    found = _align.searches(pairs, kind, seed, iterations)
+    transform = _judged(pairs, found, kind, limits, on_failure)
+    both = _dice(moving, fixed, (Transform.identity(), transform))
+    return replace(transform, quality=replace(transform.quality, dice_before=both[0], dice_after=both[1]))
+
+
+def _checked(kind: str, on_failure: str) -> None:
     if kind not in KINDS:
         raise ImageError(f"No registration {kind!r}. {suggestion(str(kind), KINDS)}Allowed: {', '.join(KINDS)}.")
     if on_failure not in ("refuse", "flag"):
         raise ImageError(f"on_failure is {on_failure!r}; allowed are refuse and flag.")
     with needed():
         import SimpleITK  # noqa: F401
-    images = _chosen(moving, on, "moving"), _chosen(fixed, on, "fixed")
+
+
+def _judged(
+    pairs: Sequence[_align.Pair], found: Sequence[Callable[[], tuple[Any, str]]], kind: str,
+    limits: tuple[float, float, float], on_failure: str,
+) -> Transform:  # fmt: skip
+    """The transform of the first search, measured, also against that of the second one, which goes the other way round."""
+    best, start = found[0]()
+    transform, body = _as_transform(best, kind, pairs[0]), _body_places(pairs[0])
     with _align.one_thread():
-        pair = _align.Pair(*images)
-        found, start = _align.search(pair, kind, seed, iterations)
-        transform, body = _as_transform(found, kind, pair), _body_places(pair)
-        quality = _measured(pair, found, transform, body, start)
-        if check_inverse:
-            other = _align.Pair(*images[::-1])
-            back = _as_transform(_align.search(other, kind, seed, iterations)[0], kind, other)
-            away = np.linalg.norm(back.points(transform.points(body)) - body, axis=1)
-            quality = replace(quality, inverse_consistency_mm=float(away.mean()))
-    limits = largest_shift_mm, largest_rotation_deg, largest_inconsistency_mm
-    flags = _faults(quality, *limits)
+        quality = _measured(pairs[0], best, transform, body, start)
+    if len(found) > 1:
+        back = _as_transform(found[1]()[0], kind, pairs[1])
+        away = np.linalg.norm(back.points(transform.points(body)) - body, axis=1)
+        quality = replace(quality, inverse_consistency_mm=float(away.mean()))
+    flags = faults(quality, *limits)
     if flags and on_failure == "refuse":
         raise ImageError(
             f"The registration is refused. {' '.join(flags)} Look at the images; give a registration object, another kind or "
             "limit, or take it with on_failure='flag'."
         )
-    both = {k: _dice(moving, fixed, how) for k, how in (("before", None), ("after", transform))}
-    quality = replace(quality, dice_before=both["before"], dice_after=both["after"])
     return replace(transform, quality=quality, flags=tuple(flags))
 
 
@@ -612,49 +607,36 @@ def _measured(pair: _align.Pair, found: object, transform: Transform, body: Arra
     )
 
 
-def _faults(quality: Quality, shift_mm: float, rotation_deg: float, inconsistency_mm: float) -> list[str]:
-    faults = []
-    if quality.metric_after < quality.metric_before * (1 - WORSE):
-        faults.append(
-            f"The images agree less after it than before (mutual information {quality.metric_before:.3f} to "
-            f"{quality.metric_after:.3f})."
-        )
-    if quality.shift_mm > shift_mm:
-        faults.append(f"The body moved {quality.shift_mm:.0f} mm, above the limit of {shift_mm:g} mm.")
-    if quality.rotation_deg > rotation_deg:
-        faults.append(f"The body turned {quality.rotation_deg:.0f} degrees, above the limit of {rotation_deg:g}.")
-    if quality.volume_change > 0.5:
-        faults.append(f"Some place changed its volume by {quality.volume_change:.0%}.")
-    if quality.inverse_consistency_mm > inconsistency_mm:
-        faults.append(
-            f"There and back ends {quality.inverse_consistency_mm:.1f} mm away on average, above the limit of "
-            f"{inconsistency_mm:g} mm."
-        )
-    return faults
+def _body(ct: Image) -> Labels:
+    """The body found in a CT, on coarser voxels."""
+    hu, grid = _align.coarser(ct.array, ct.grid, _align.WORKING_MM)
+    return Labels({"body (CT)": _align.body_mask(hu)}, grid)
 
 
-def _dice(moving: Image | TimePoint, fixed: Image | TimePoint, how: Transform | None) -> dict[str, float]:
-    """Overlap ``2 |A and B| / (|A| + |B|)`` of regions both have, on the fixed regions' grid."""
+def _dice(
+    moving: Image | TimePoint,
+    fixed: Image | TimePoint,
+    maps: Sequence[Transform],
+    body_of: Callable[[Image], Labels] = _body,
+) -> list[dict[str, float]]:
+    """Overlap ``2 |A and B| / (|A| + |B|)`` of regions both have under each map, on the fixed regions' grid."""
+    out: list[dict[str, float]] = [{} for _ in maps]
     if isinstance(moving, Image) or isinstance(fixed, Image):
-        return {}
+        return out
     pairs: list[tuple[Labels, Labels]] = []
     if moving.labels is not None and fixed.labels is not None:
         pairs.append((moving.labels, fixed.labels))
     if moving.ct is not None and fixed.ct is not None:
-        bodies = []
-        for ct in (moving.ct, fixed.ct):
-            hu, grid = _align.coarser(ct.array, ct.grid, _align.WORKING_MM)
-            bodies.append(Labels({"body (CT)": _align.body_mask(hu)}, grid))
-        pairs.append((bodies[0], bodies[1]))
-    out: dict[str, float] = {}
+        pairs.append((body_of(moving.ct), body_of(fixed.ct)))
     for there, here in pairs:
-        common = [name for name in here.masks if name in there.masks]
-        few = replace(there, masks={name: there.masks[name] for name in common}, volume_sd_mL={})
-        carried = carry_labels(few, here.grid, how or Transform.identity())
-        for name in common:
-            a, b = np.asarray(here.masks[name], float), np.asarray(carried.masks[name], float)
-            whole = a.sum() + b.sum()
-            out[name] = float(2 * np.minimum(a, b).sum() / whole) if whole > 0 else math.nan
+        for name in (n for n in here.masks if n in there.masks):
+            box, side = here.box(name), here.cropped(name)
+            a = np.asarray(side.masks[name], np.float32)
+            for found, how in zip(out, maps, strict=True):
+                carried = carry_labels(there.only([name]), here.grid, how)
+                whole = (side.volume_mL(name) + carried.volume_mL(name)) / here.grid.voxel_mL
+                both = float(np.minimum(a, carried.within(name, box)).sum(dtype=float))
+                found[name] = 2 * both / whole if whole > 0 else math.nan
     return out
 
 
@@ -695,45 +677,52 @@ def register_study(
     """
     if not 0 <= reference < len(study.points):
         raise ImageError(f"There is no time point {reference}; they are numbered 0 to {len(study.points) - 1}.")
-    fixed = study.points[reference]
-    transforms = []
+    _checked(kind, on_failure)
+    fixed, limits = study.points[reference], (largest_shift_mm, largest_rotation_deg, largest_inconsistency_mm)
+    body_of = functools.cache(_body)
+    seen = functools.cache(lambda image: _align.prepared(image))
+    transforms = {reference: Transform.identity()}
+    pairs: dict[int, list[_align.Pair]] = {}
     for k, moving in enumerate(study.points):
-        if k == reference:
-            transforms.append(Transform.identity())
-            continue
-        known = _from_given(given, moving, fixed)
+        known = _from_given(given, moving, fixed) if k != reference else None
         if known is not None:
-            both = _dice(moving, fixed, None), _dice(moving, fixed, known)
-            corners = _corners(fixed.emission.grid)
-            moved = np.linalg.norm(known.points(corners) - corners, axis=1)
-            middle = corners.mean(axis=0)
-            quality = Quality(
-                dice_before=both[0],
-                dice_after=both[1],
-                shift_mm=float(np.linalg.norm(known.points(middle) - middle)),
-                largest_shift_mm=float(moved.max()),
-                rotation_deg=known.rotation_deg,
-            )
-            transforms.append(replace(known, quality=quality))
-            continue
-        try:
-            transforms.append(
-                register(
-                    moving,
-                    fixed,
-                    kind,
-                    on,
-                    seed,
-                    largest_shift_mm=largest_shift_mm,
-                    largest_rotation_deg=largest_rotation_deg,
-                    largest_inconsistency_mm=largest_inconsistency_mm,
-                    check_inverse=check_inverse,
-                    on_failure=on_failure,
-                )
-            )
-        except ImageError as error:
-            raise ImageError(f"Time point {k + 1} onto time point {reference + 1}: {error}") from None
-    return Registered(study, reference, tuple(transforms))
+            transforms[k] = _given(moving, fixed, known, body_of)
+        elif k != reference:
+            with _told(k, reference):
+                there, here = seen(_chosen(moving, on, "moving")), seen(_chosen(fixed, on, "fixed"))
+            pairs[k] = [_align.Pair(there, here), *([_align.Pair(here, there)] if check_inverse else [])]
+    found = iter(_align.searches([p for two in pairs.values() for p in two], kind, seed, ITERATIONS))
+    for k, two in pairs.items():
+        with _told(k, reference):
+            how = _judged(two, [next(found) for _ in two], kind, limits, on_failure)
+            both = _dice(study.points[k], fixed, (Transform.identity(), how), body_of)
+            transforms[k] = replace(how, quality=replace(how.quality, dice_before=both[0], dice_after=both[1]))
+    return Registered(study, reference, tuple(transforms[k] for k in range(len(study.points))))
+
+
+@contextlib.contextmanager
+def _told(k: int, reference: int) -> Iterator[None]:
+    """A refusal names its time point."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"Time point {k + 1} onto time point {reference + 1}: {error}") from None
+
+
+def _given(moving: TimePoint, fixed: TimePoint, known: Transform, body_of: Callable[[Image], Labels]) -> Transform:
+    """A transform from an object, with what it does."""
+    both = _dice(moving, fixed, (Transform.identity(), known), body_of)
+    corners = _corners(fixed.emission.grid)
+    moved = np.linalg.norm(known.points(corners) - corners, axis=1)
+    middle = corners.mean(axis=0)
+    quality = Quality(
+        dice_before=both[0],
+        dice_after=both[1],
+        shift_mm=float(np.linalg.norm(known.points(middle) - middle)),
+        largest_shift_mm=float(moved.max()),
+        rotation_deg=known.rotation_deg,
+    )
+    return replace(known, quality=quality)
 
 
 def _corners(grid: Grid) -> Array:

@@ -7,7 +7,8 @@ to patient coordinates in mm, LPS as in DICOM (left, posterior, superior positiv
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,10 @@ import numpy.typing as npt
 
 from ..errors import ImageError
 
-__all__ = ["Acquisition", "Grid", "Image", "Labels", "Quantity", "Study", "TimePoint"]
+__all__ = ["Acquisition", "Box", "Boxes", "Grid", "Image", "Labels", "Mask", "Quantity", "Study", "TimePoint", "box_of"]
+
+Mask = npt.NDArray[np.generic]
+Box = tuple[slice, slice, slice]
 
 Quantity = Literal["hu", "counts", "activity_concentration", "activity", "decays", "absorbed_dose", "density", "other"]
 UNITS: dict[str, str] = {
@@ -83,6 +87,13 @@ class Grid:
         nz, ny, nx = self.shape
         corners = np.array([[x, y, z, 1] for x in (0, nx - 1) for y in (0, ny - 1) for z in (0, nz - 1)], dtype=float).T
         return bool(np.abs((self.affine - other.affine) @ corners).max() <= tolerance_mm)
+
+    def cut(self, box: Box) -> Grid:
+        """The part of the grid that a box ``(z, y, x)`` of indices cuts out."""
+        affine = self.affine.copy()
+        affine[:, 3] = self.affine @ [box[2].start, box[1].start, box[0].start, 1.0]
+        z, y, x = (side.stop - side.start for side in box)
+        return Grid((z, y, x), affine)
 
 
 @dataclass(frozen=True)
@@ -171,13 +182,73 @@ class Image:
 
 
 @dataclass(frozen=True, eq=False)
+class Boxes(Mapping[str, Mask]):
+    """Masks of a large grid, each kept as the box that holds it; ``boxes[name]`` makes it whole and cannot be written to.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        ``(z, y, x)`` of the grid.
+    parts : dict of str to (box, array)
+        What is inside of each box; outside of it the mask is zero.
+
+    Examples
+    --------
+    >>> dot = Boxes((4, 4, 4), {"dot": ((slice(1, 2), slice(2, 3), slice(3, 4)), np.ones((1, 1, 1), bool))})
+    >>> np.argwhere(dot["dot"]).tolist()
+    [[1, 2, 3]]
+    """
+
+    shape: tuple[int, int, int]
+    parts: Mapping[str, tuple[Box, Mask]]
+
+    @classmethod
+    def of(cls, shape: tuple[int, int, int], masks: Iterable[tuple[str, Mask]]) -> Boxes:
+        """From whole masks with their names, one after the other."""
+        made: dict[str, tuple[Box, Mask]] = {}
+        for name, whole in masks:
+            box = box_of(whole)
+            made[name] = box, whole[box].copy()
+        return cls(shape, made)
+
+    def __getitem__(self, name: str) -> Mask:
+        box, part = self.parts[name]
+        whole = np.zeros(self.shape, part.dtype)
+        whole[box] = part
+        whole.setflags(write=False)
+        return whole
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.parts
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.parts)
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+
+def box_of(mask: Mask) -> Box:
+    """The smallest box that holds all that is not zero; of an empty mask, its first voxel."""
+    sides = []
+    inside = mask != 0 if mask.dtype != np.bool_ else mask
+    for axis in range(3):
+        seen = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
+        if not len(seen):
+            return slice(0, 1), slice(0, 1), slice(0, 1)
+        sides.append(slice(int(seen[0]), int(seen[-1]) + 1))
+        inside = inside[(*(slice(None),) * axis, sides[-1])]
+    return sides[0], sides[1], sides[2]
+
+
+@dataclass(frozen=True, eq=False)
 class Labels:
     """Regions as masks on one grid; regions may overlap (kidney and its cortex).
 
     Attributes
     ----------
-    masks : dict of str to array[z, y, x]
-        Share of each voxel inside the region, 0 to 1 (float32), or bool.
+    masks : mapping of str to array[z, y, x]
+        Share of each voxel inside the region, 0 to 1 (float32), or bool. What was read is kept as `Boxes`.
     grid : Grid
         Where.
     frame_of_reference : str, optional
@@ -186,7 +257,7 @@ class Labels:
         Standard uncertainty of the volume, where it was worked out.
     """
 
-    masks: dict[str, npt.NDArray[np.generic]]
+    masks: Mapping[str, Mask]
     grid: Grid
     frame_of_reference: str | None = None
     volume_sd_mL: dict[str, float] = field(default_factory=dict)
@@ -194,19 +265,73 @@ class Labels:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, mask in self.masks.items():
-            if mask.shape != self.grid.shape:
-                raise ImageError(f"Region {name!r} has shape {mask.shape}, its grid {self.grid.shape}.")
+        for name in self.masks:
+            mask = self._part(name)[1]
+            shape = self.masks.shape if isinstance(self.masks, Boxes) else mask.shape
+            if shape != self.grid.shape:
+                raise ImageError(f"Region {name!r} has shape {shape}, its grid {self.grid.shape}.")
             if mask.dtype != np.bool_ and not (
                 np.issubdtype(mask.dtype, np.floating) and mask.min() >= 0 and mask.max() <= 1
             ):
                 raise ImageError(f"Region {name!r} must be a mask of bool, or of shares between 0 and 1.")
 
-    def volume_mL(self, name: str) -> float:
-        """Volume of a region, mL."""
+    def _part(self, name: str) -> tuple[Box | None, Mask]:
+        """What is stored of a mask, and the box that it fills where it is not whole."""
         if name not in self.masks:
             raise ImageError(f"There is no region {name!r}; there are {', '.join(self.masks) or 'none'}.")
-        return float(self.masks[name].sum(dtype=float)) * self.grid.voxel_mL
+        return self.masks.parts[name] if isinstance(self.masks, Boxes) else (None, self.masks[name])
+
+    def volume_mL(self, name: str) -> float:
+        """Volume of a region, mL."""
+        return float(self._part(name)[1].sum(dtype=float)) * self.grid.voxel_mL
+
+    def only(self, names: Sequence[str]) -> Labels:
+        """Some of the regions, without a copy of them."""
+        if isinstance(self.masks, Boxes):
+            kept: Mapping[str, Mask] = Boxes(self.masks.shape, {n: self.masks.parts[n] for n in names})
+        else:
+            kept = {n: self.masks[n] for n in names}
+        return replace(self, masks=kept, volume_sd_mL={n: v for n, v in self.volume_sd_mL.items() if n in names})
+
+    def joined(self, other: Labels) -> Labels:
+        """With the regions of another set on the same grid."""
+        mine, theirs = self.masks, other.masks
+        masks: Mapping[str, Mask]
+        if isinstance(mine, Boxes) and isinstance(theirs, Boxes):
+            masks = Boxes(mine.shape, {**mine.parts, **theirs.parts})
+        else:
+            masks = {**mine, **theirs}
+        return replace(
+            self, masks=masks, volume_sd_mL={**self.volume_sd_mL, **other.volume_sd_mL},
+            source=f"{self.source}, {other.source}", notes=(*self.notes, *other.notes),
+        )  # fmt: skip
+
+    def box(self, name: str) -> Box:
+        """The box of indices ``(z, y, x)`` outside of which a region has nothing."""
+        box, mask = self._part(name)
+        return box or box_of(mask)
+
+    def within(self, name: str, box: Box) -> Mask:
+        """What a region has in a box of indices."""
+        stored, mask = self._part(name)
+        if stored is None:
+            return mask[box]
+        out = np.zeros([side.stop - side.start for side in box], mask.dtype)
+        both = [(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(stored, box, strict=True)]
+        if all(low < high for low, high in both):
+            here = tuple(slice(a - s.start, b - s.start) for (a, b), s in zip(both, box, strict=True))
+            out[here] = mask[tuple(slice(a - s.start, b - s.start) for (a, b), s in zip(both, stored, strict=True))]
+        return out
+
+    def cropped(self, name: str, margin: int = 0) -> Labels:
+        """One region on the part of the grid that holds it, and up to `margin` voxels of the grid round it."""
+        z, y, x = (
+            slice(max(s.start - margin, 0), min(s.stop + margin, n))
+            for s, n in zip(self.box(name), self.grid.shape, strict=True)
+        )
+        outer = z, y, x
+        spread = {name: self.volume_sd_mL[name]} if name in self.volume_sd_mL else {}
+        return replace(self, masks={name: self.within(name, outer)}, grid=self.grid.cut(outer), volume_sd_mL=spread)
 
 
 @dataclass(frozen=True, eq=False)

@@ -406,7 +406,9 @@ def segmentation(
     if not labels.masks:
         raise ImageError("There is no region to write.")
     frame_of(labels, reference[0])
-    masks = np.stack([np.asarray(m) >= 0.5 if m.dtype != np.bool_ else m for m in labels.masks.values()], axis=-1)
+    masks = np.stack(
+        [np.asarray(m, np.float32) >= 0.5 if m.dtype != np.bool_ else m for m in labels.masks.values()], axis=-1
+    )
     for i, name in enumerate(labels.masks):
         if not masks[..., i].any():
             raise ImageError(f"The region {name!r} has no voxel of which it fills half; leave it out.")

@@ -36,7 +36,7 @@ from ..imaging.quantify import (
 )
 from ..imaging.regions import volume_sd_mL
 from ..imaging.registration import Registered, Transform, carry_labels
-from ..imaging.values import Grid, Image, Labels, Study
+from ..imaging.values import Grid, Image, Labels, Study, box_of
 
 __all__ = ["REST", "RegionCurves", "body_of", "calibrated", "carried_labels", "region_curves", "rest_of"]
 
@@ -46,6 +46,7 @@ BODY = "body"
 FWHM = 2 * math.sqrt(2 * math.log(2))
 SHELL = (1.0, 1.5)  # widths of the blur outside an outline
 BODY_HU = -300.0
+TAIL = 5.0  # standard deviations to which a Gaussian is followed
 SPHERES_WIDTH_MM = 12.0  # for the shell and the edge, where spheres are given and no width
 
 
@@ -117,8 +118,7 @@ def body_of(ct: Image | None, labels: Labels, grid: Grid) -> npt.NDArray[np.floa
     from scipy import ndimage
 
     if BODY in labels.masks:
-        one = replace(labels, masks={BODY: labels.masks[BODY]}, volume_sd_mL={})
-        return np.asarray(carry_labels(one, grid).masks[BODY], np.float32)
+        return np.asarray(carry_labels(labels.only([BODY]), grid).masks[BODY], np.float32)
     if ct is None:
         return np.ones(grid.shape, np.float32)
     pieces, count = ndimage.label(ct.array > BODY_HU)
@@ -149,8 +149,7 @@ def carried_labels(registered: Registered, regions: Sequence[str] | None) -> lis
         missing = [n for n in regions if n not in labels.masks]
         if missing:
             raise CaseError(f"images.regions: there is no region {missing[0]!r}; there are {', '.join(labels.masks)}.")
-        kept = {n: m for n, m in labels.masks.items() if n in regions or n == BODY}
-        labels = replace(labels, masks=kept, volume_sd_mL={})
+        labels = labels.only([n for n in labels.masks if n in regions or n == BODY])
     return [
         carry_labels(labels, point.emission.grid, None if k == ref else how.inverse())
         for k, (point, how) in enumerate(zip(study.points, registered.transforms, strict=True))
@@ -200,17 +199,9 @@ def _alone(registered: Registered) -> Registered:
 
 def _cropped(labels: Labels, name: str) -> Labels:
     """One region in the box that holds it: the area of its surface takes several copies of the grid."""
-    mask = labels.masks[name]
-    ends = []
-    for axis in range(3):
-        seen = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-        if not len(seen):
-            raise CaseError(f"images: the region {name} has no voxel. Leave it out by images.regions.")
-        ends.append((int(seen[0]), int(seen[-1]) + 1))
-    part = mask[tuple(slice(a, b) for a, b in ends)]
-    affine = labels.grid.affine.copy()
-    affine[:, 3] = affine @ [ends[2][0], ends[1][0], ends[0][0], 1.0]
-    return Labels({name: part}, Grid((part.shape[0], part.shape[1], part.shape[2]), affine))
+    if not labels.volume_mL(name) > 0:
+        raise CaseError(f"images: the region {name} has no voxel. Leave it out by images.regions.")
+    return labels.cropped(name)
 
 
 def _corrected(
@@ -342,11 +333,16 @@ def _transfer(shares: Mapping[str, npt.NDArray[np.float32]], grid: Grid, fwhm_mm
     names = list(shares)
     made = np.zeros((len(names), len(names)))
     widths = [fwhm_mm / FWHM / mm for mm in grid.voxel_mm]
+    reach = [math.ceil(TAIL * w) + 1 for w in widths]
     for j, source in enumerate(names):
-        blurred = gaussian_filter(shares[source], widths, mode="constant", truncate=5.0)
+        z, y, x = (
+            slice(max(side.start - r, 0), min(side.stop + r, n))
+            for side, r, n in zip(box_of(shares[source]), reach, grid.shape, strict=True)
+        )  # beyond it the blurred region is zero
+        blurred = gaussian_filter(shares[source][z, y, x], widths, mode="constant", truncate=TAIL)
         total = float(shares[source].sum(dtype=float))
         for i, name in enumerate(names[:-1]):
-            made[i, j] = float(np.sum(shares[name] * blurred, dtype=float)) / total
+            made[i, j] = float(np.sum(shares[name][z, y, x] * blurred, dtype=float)) / total
         made[-1, j] = float(blurred.sum(dtype=float)) / total - made[:-1, j].sum()
     return made
 

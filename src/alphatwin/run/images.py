@@ -242,7 +242,7 @@ def _shares(
     labels = registered.study.points[registered.reference].labels
     assert labels is not None
     names = [n for n in found.regions if n != REST]
-    carried = carry_labels(replace(labels, masks={n: labels.masks[n] for n in names}, volume_sd_mL={}), grid)
+    carried = carry_labels(labels.only(names), grid)
     made = {n: s for n, s in region_shares(carried, names).items() if n in names}
     body = _body_share(registered.study, registered.reference, grid)
     made[REST] = rest_of(body, list(made.values()))
