@@ -325,10 +325,10 @@ def test_limits_refuse_or_flag(pair):
 
 
 def test_less_agreement_than_before_is_a_fault():
-    from alphatwin.imaging.registration import Quality, _faults
+    from alphatwin.imaging._quality import Quality, faults
 
-    assert "agree less" in _faults(Quality(metric_before=1.0, metric_after=0.9), 100, 20, 5)[0]
-    assert not _faults(Quality(metric_before=1.0, metric_after=0.995), 100, 20, 5)
+    assert "agree less" in faults(Quality(metric_before=1.0, metric_after=0.9), 100, 20, 5)[0]
+    assert not faults(Quality(metric_before=1.0, metric_after=0.995), 100, 20, 5)
 
 
 @pytest.mark.parametrize(

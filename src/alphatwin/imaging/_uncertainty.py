@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ import numpy.typing as npt
 from ..draws import Draws
 from ..errors import ImageError, missing
 from ..kinetics.curves import Curve, fit_curve
+from ..kinetics.refits import refit_integrals
 from ._calibration import Calibration, _above_zero, _not_negative
 from ._recovery import SHAPE, Array, RecoveryCurve, blur_at_edge, sphere_recovery
 from .activity import RegionActivity
@@ -404,21 +406,21 @@ def fit_samples(
     sd = np.hypot(samples.noise_sd_MBq, extra_relative_sd * a)
     weights = np.maximum(sd, SD_FLOOR * a.max()) if (sd > 0).any() else None
 
-    def fit(points: Array, form: str) -> Curve:
-        return fit_curve(samples.times_h, points, nuclide=nuclide, model=form, sd_MBq=weights,
-                         allow_slower_than_decay=allow_slower_than_decay, where=f"Region {samples.region}",
-                         population_half_life_h=population_half_life_h, population_relative_sd=population_relative_sd)  # fmt: skip
-
-    curve = fit(a, model)
+    given: Any = {
+        "nuclide": nuclide, "sd_MBq": weights, "allow_slower_than_decay": allow_slower_than_decay,
+        "where": f"Region {samples.region}", "population_half_life_h": population_half_life_h,
+        "population_relative_sd": population_relative_sd,
+    }  # fmt: skip
+    curve = fit_curve(samples.times_h, a, model=model, **given)
     form = curve.model if model == "auto" else model
     tia = curve.time_integrated_activity_MBq_h
     ratio = samples.common_MBq[:, a > 0] / a[a > 0]
     factor, share = ratio.mean(axis=1), np.full(len(a), 1 / max(int((a > 0).sum()), 1)) * (a > 0)
     if np.ptp(ratio, axis=1).max() > 1e-9:
-        rows = np.maximum(samples.common_MBq, 0.0)
-        factor = np.array([fit(row, form).time_integrated_activity_MBq_h / tia for row in rows])
-        share = np.array([fit(a * (1 + 1e-3 * e), form).time_integrated_activity_MBq_h for e in np.eye(len(a))])
-        share = (share / tia - 1) / 1e-3
+        moved = [a, *(a * (1 + 1e-3 * e) for e in np.eye(len(a)))]
+        rows = np.vstack([*moved, np.maximum(samples.common_MBq, 0.0)])
+        found = refit_integrals(samples.times_h, rows, model=form, **given)
+        share, factor = (found[1 : len(moved)] / found[0] - 1) / 1e-3, found[len(moved) :] / found[0]
     z = [draws.normal(f"fit {samples.region} {j + 1}") for j in range(curve.n_scores)]
     amplitudes, rates = curve.sample(np.stack(z, axis=1) if z else np.zeros((draws.n, 0)))
     by_volume, budget = _relative(samples, share)

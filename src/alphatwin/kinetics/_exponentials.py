@@ -107,18 +107,35 @@ class Fitted:
     cost: float
 
 
-def _starts(form: Form, t: Array, y: Array, w: Array, slowest: float, upper: Array, n: int) -> list[Array]:
-    """Grid of ordered rates with the best non-negative amplitudes for each; the `n` best, in a fixed order."""
-    from scipy.optimize import nnls
+def bounds_of(form: Form, t: Array, slowest: float) -> tuple[Array, Array]:
+    """Least and largest value of every parameter."""
+    fastest = max(np.log(2) / FASTEST_HALF_TIME_H, 10 * slowest, 20.0 / t[-1])
+    na = form.n_amplitudes
+    lower = np.zeros(form.n_parameters)
+    lower[na] = slowest
+    upper = np.concatenate([np.full(na, np.inf), np.full(form.n_rates, fastest)])
+    if t[0] > 0:  # what was over before the first point could have held any activity
+        upper[na + 1 : na + form.n_clearing] = min(CLEARED_BY_FIRST_POINT / t[0], fastest)
+    return lower, upper
 
+
+def start_rates(form: Form, t: Array, slowest: float, upper: Array) -> Array:
+    """A grid of rate parameters to begin from, [start, rate]."""
     span = t[-1] if len(t) == 1 else max(float(np.min(np.diff(np.concatenate([[0.0], t[t > 0]])))), 1e-9)
     steps, fastest = upper[form.n_amplitudes :], float(upper[form.n_amplitudes])
     low, high = max(slowest, 0.05 / t[-1]), min(max(8.0 / span, 2 * slowest, 1.0 / t[-1]), fastest)
     size = {1: 16, 2: 12, 3: 9}[form.n_rates]
     grid = np.unique(np.clip(np.geomspace(low, max(high, 2 * low), size), slowest, fastest))
+    rates = np.array(list(itertools.combinations(grid, form.n_rates)))
+    return np.asarray(np.minimum(np.diff(rates, axis=1, prepend=0.0), steps))
+
+
+def _starts(form: Form, t: Array, y: Array, w: Array, slowest: float, upper: Array, n: int) -> list[Array]:
+    """The `n` best of the grid of rates with the best non-negative amplitudes for each, in a fixed order."""
+    from scipy.optimize import nnls
+
     found = []
-    for rates in itertools.combinations(grid, form.n_rates):
-        increments = np.minimum(np.diff(np.array((0.0, *rates))), steps)
+    for increments in start_rates(form, t, slowest, upper):
         design = np.exp(-np.multiply.outer(t, np.cumsum(increments))) @ np.array(form.amplitude_map)
         amplitudes, miss = nnls(design * w[:, None], y * w)
         found.append((miss, np.concatenate([amplitudes, increments])))
@@ -132,14 +149,9 @@ def least_squares_fit(form: Form, t: Array, y: Array, w: Array, slowest: float) 
     `w` is one over the standard deviation (up to a common factor). Deterministic: several starts from a grid, exact
     Jacobian, and parameters that end on a bound are put exactly on it.
     """
-    fastest = max(np.log(2) / FASTEST_HALF_TIME_H, 10 * slowest, 20.0 / t[-1])
-    na = form.n_amplitudes
-    unit = np.concatenate([np.full(na, y.max()), [1 / t[-1]], np.full(form.n_rates - 1, 1 / t[-1])])
-    lower = np.zeros(form.n_parameters)
-    lower[na] = slowest
-    upper = np.concatenate([np.full(na, np.inf), np.full(form.n_rates, fastest)])
-    if t[0] > 0:  # what was over before the first point could have held any activity
-        upper[na + 1 : na + form.n_clearing] = min(CLEARED_BY_FIRST_POINT / t[0], fastest)
+    lower, upper = bounds_of(form, t, slowest)
+    unit = np.full(form.n_parameters, 1 / t[-1])
+    unit[: form.n_amplitudes] = y.max()
 
     best: Fitted | None = None
     for start in _starts(form, t, y, w, slowest, upper, 6 if form.n_rates > 1 else 3):
