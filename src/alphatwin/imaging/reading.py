@@ -531,7 +531,22 @@ def read_folder(
         Whatever `find_series` lists as a problem of a series in use, an ambiguity (with the argument that settles it), or
         something missing (with the argument that supplies it).
     """
-    found = find_series(folder, timezone=timezone)
+    return read_series(
+        find_series(folder, timezone=timezone), timezone=timezone, series=series, nuclide=nuclide,
+        administered_MBq=administered_MBq, administered_at=administered_at, started=started,
+        slice_spacing_mm=slice_spacing_mm, decay_corrected_to=decay_corrected_to, duration_s=duration_s,
+        main_window_keV=main_window_keV, regions=regions,
+    )  # fmt: skip
+
+
+def read_series(
+    found: Sequence[SeriesFound], *, timezone: str | datetime.tzinfo | None = None, series: Iterable[int] | None = None,
+    nuclide: str | None = None, administered_MBq: float | None = None, administered_at: datetime.datetime | None = None,
+    started: Mapping[int, datetime.datetime] | None = None, slice_spacing_mm: float | None = None,
+    decay_corrected_to: Correction | None = None, duration_s: float | None = None, main_window_keV: float | None = None,
+    regions: Sequence[str] | None = None,
+) -> Study:  # fmt: skip
+    """`read_folder`, of what `find_series` found in it."""
     if series is not None:
         wanted = set(series)
         if unknown := wanted - {s.number for s in found}:

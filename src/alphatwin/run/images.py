@@ -22,9 +22,9 @@ from ..errors import AlphatwinError, CaseError
 from ..imaging.activity import DecayMaps, activity_series, decay_maps, region_shares
 from ..imaging.nifti import read_nifti
 from ..imaging.phantom import load_phantom, make_phantom
-from ..imaging.reading import read_folder
+from ..imaging.reading import read_series
 from ..imaging.registration import Registered, Transform, carry_labels, register, register_study, resample
-from ..imaging.series import find_series
+from ..imaging.series import SeriesFound, find_series
 from ..imaging.values import Grid, Image, Labels, Study
 from ..physics.nuclides import nuclide as nuclide_of
 from ..report.images import ImagesReport, RegistrationRow, TimeActivity, TruthRow
@@ -84,7 +84,8 @@ def run_images(
     place = place.parent if place.is_file() else place
     folder, truth_folder = _folders(case, place, study_folder, progress)
     progress("reading images")
-    study = calibrated(case, _read(case, folder))
+    there = _series(case, folder)
+    study = calibrated(case, _read(case, there))
     progress("registering time points")
     registered = _registered(case, study)
     rows, registered = _registration_rows(registered), _lighter(registered)
@@ -118,7 +119,7 @@ def run_images(
         decays={q: np.asarray(m.array, float) for q, m in maps.items()}, time_integrated_MBq_h=np.asarray(parent.array, float) / 3.6e9,
         earlier_Gy=earlier, regions=regions, activity=_courses(found), registration=rows,
         truth=() if truth_folder is None else _truth(truth_folder, found, regions, case),
-        reference_file=_reference_file(folder, frame), notes=(*_notes(case, study, registered, found, maps), told, *notes),
+        reference_file=_reference_file(there, frame), notes=(*_notes(case, study, registered, found, maps), told, *notes),
         unverified=UNVERIFIED, seconds=time.monotonic() - began, provenance=_provenance(case, tuple(maps)),
     )  # fmt: skip
 
@@ -173,24 +174,30 @@ def _phantom(spec: pathlib.Path, target: pathlib.Path, progress: Callable[[str],
         )
 
 
-def _read(case: ImagesCase, folder: pathlib.Path) -> Study:
+def _series(case: ImagesCase, folder: pathlib.Path) -> tuple[SeriesFound, ...]:
+    try:
+        return find_series(folder, timezone=case.images.timezone)
+    except AlphatwinError as error:
+        raise type(error)(f"images: {error}") from None
+
+
+def _read(case: ImagesCase, there: tuple[SeriesFound, ...]) -> Study:
     asked = case.images
     try:
-        return read_folder(
-            folder, timezone=asked.timezone, series=_needed(case, folder), nuclide=asked.nuclide,
+        return read_series(
+            there, timezone=asked.timezone, series=_needed(case, there), nuclide=asked.nuclide,
             administered_MBq=asked.administered_activity_MBq, administered_at=asked.administered_at,
         )  # fmt: skip
     except AlphatwinError as error:
         raise type(error)(f"images: {error}") from None
 
 
-def _needed(case: ImagesCase, folder: pathlib.Path) -> tuple[int, ...] | None:
+def _needed(case: ImagesCase, there: Sequence[SeriesFound]) -> tuple[int, ...] | None:
     """Series to read: without the outlines of the other time points, which take the memory of the CT for each region.
 
     Where it is not clear which outlines these are (no frame of reference, one for all), everything is read.
     """
-    found = find_series(folder, timezone=case.images.timezone)
-    wanted = [s for s in found if case.images.series is None or s.number in case.images.series or s.kind == "RWV"]
+    wanted = [s for s in there if case.images.series is None or s.number in case.images.series or s.kind == "RWV"]
     emissions = [s for s in wanted if s.kind in ("NM", "PT") and not s.problems]
     frames = [s.frame_of_reference for s in emissions]
     started = [t for s in emissions if (t := s.acquisition.started) is not None and t.tzinfo is not None]
@@ -287,10 +294,10 @@ def _earlier(
     return total, notes
 
 
-def _reference_file(folder: pathlib.Path, frame: str | None) -> pathlib.Path | None:
+def _reference_file(there: Sequence[SeriesFound], frame: str | None) -> pathlib.Path | None:
     """An object of the study in the frame of the dose, which the written objects are tied to: CT before emission."""
     for kind in ("CT", "NM", "PT"):
-        for series in find_series(folder):
+        for series in there:
             if series.kind == kind and series.frame_of_reference == frame and not series.problems:
                 return series.files[0]
     return None
