@@ -100,8 +100,8 @@ def prepared(image: Image) -> Seen:
 
     array, grid = coarser(image.array, image.grid, WORKING_MM)
     if image.quantity == "hu":
-        array = np.clip(array, *WINDOW_HU)
-        return Seen(array, grid, ndimage.binary_dilation(body_mask(array), iterations=2))
+        looked_at = ndimage.binary_dilation(body_mask(array), iterations=2)  # before the window, which has no air
+        return Seen(np.clip(array, *WINDOW_HU), grid, looked_at)
     top = float(np.percentile(array, 99.95))
     if not top > 0:
         raise ImageError("An emission image without activity cannot be registered; use the CT (on='ct').")

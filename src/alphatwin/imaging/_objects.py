@@ -32,6 +32,7 @@ CT, NM, PT, RTSTRUCT = (
 )
 EXPLICIT = "1.2.840.10008.1.2.1"
 MAKER = "alphatwin"
+CONTOUR_DATA = 0x30060050
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
 
 
@@ -428,7 +429,9 @@ def _referenced(visit: Visit, slices: Sequence[tuple[str, str]]) -> Any:
 
 def _loops(mask: npt.NDArray[np.bool_], grid: Grid, slices: Sequence[tuple[str, str]]) -> Iterator[Any]:
     from contourpy import contour_generator
+    from pydicom.dataelem import RawDataElement
     from pydicom.dataset import Dataset
+    from pydicom.tag import Tag
 
     for k in map(int, np.flatnonzero(mask.any(axis=(1, 2)))):
         padded = np.pad(mask[k], 1).astype(float)
@@ -440,7 +443,10 @@ def _loops(mask: npt.NDArray[np.bool_], grid: Grid, slices: Sequence[tuple[str, 
             loop = Dataset()
             loop.ContourImageSequence = [_image(slices[k])]
             loop.ContourGeometricType, loop.NumberOfContourPoints = "CLOSED_PLANAR", len(corners)
-            loop.ContourData = [f"{v:.3f}" for v in places[:3].T.ravel()]
+            written = "\\".join([f"{v:.3f}" for v in places[:3].T.ravel().tolist()]).encode("ascii")
+            written += b" " * (len(written) % 2)
+            # as bytes: pydicom would make an object of each of some 100,000 numbers, and check it
+            loop[CONTOUR_DATA] = RawDataElement(Tag(CONTOUR_DATA), "DS", len(written), written, 0, False, True)
             yield loop
 
 
