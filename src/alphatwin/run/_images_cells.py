@@ -35,12 +35,12 @@ from ..imaging.quantify import CurveSamples
 from ..imaging.values import Grid
 from ..report import NucleusHits
 from ..report.images import RegionResult
-from ..report.images_alpha import RegionCells
+from ..report.images_alpha import NOISY, RegionCells
 from ._context import Book
 from ._images_dose import INSIDE, Effects, Shares, VoxelDoses
 from ._nuclei import SURVIVAL_NEEDS, NucleusTables, nucleus_tables, photon_alpha
 
-__all__ = ["cells_of_regions"]
+__all__ = ["cells_of_regions", "regions_of_cells"]
 
 Array = npt.NDArray[np.float64]
 _AT_ONCE = 4_000_000  # voxels x samples
@@ -58,6 +58,17 @@ class _Killing:
         """Of cells with these hits ``[..., nuclide]`` and this dose of electrons and photons ``[...]``."""
         lethal = tables.lethal(np.array([self.steep_per_Gy]))[0]
         return np.asarray(np.exp(-(hits @ lethal) - self.alpha_per_Gy * low_Gy - self.quadratic_per_Gy2 * low_Gy**2))
+
+
+def regions_of_cells(case: ImagesCase, regions: Sequence[str]) -> tuple[str, ...]:
+    """Regions whose cells are looked at: those of the case, else all."""
+    wanted = case.cells.regions or tuple(regions)
+    for name in wanted:
+        if name not in regions:
+            raise CaseError(
+                f"cells.regions: there is no region {name!r}. {suggestion(name, list(regions))}Regions: {', '.join(regions)}."
+            )
+    return wanted
 
 
 def cells_of_regions(
@@ -87,12 +98,7 @@ def cells_of_regions(
     book : Book
         Told what was used and assumed.
     """
-    wanted = case.cells.regions or tuple(shares)
-    for name in wanted:
-        if name not in shares:
-            raise CaseError(
-                f"cells.regions: there is no region {name!r}. {suggestion(name, list(shares))}Regions: {', '.join(shares)}."
-            )
+    wanted = regions_of_cells(case, tuple(shares))
     nuclides = tuple(maps)
     if nucleus_tables(nuclides, case.cells, "soft-tissue") is None:
         book.say(
@@ -114,6 +120,12 @@ def cells_of_regions(
         f"Cells: nucleus of {own.nucleus_radius_um:g} um in a cell of {own.cell_radius_um:g} um radius, decays spread evenly in the region, "
         "or in each voxel; uptake that is uneven below the resolution of the images leaves more cells without a hit."
     )
+    loud = [c.region for c in made if c.noise**2 > 0.5 * c.spread**2]
+    if loud:
+        book.say(
+            f"{NOISY}, {', '.join(loud)}: the share of cells without a hit by voxels is too high there, and that of the mean is the one "
+            "to read."
+        )
     if alpha is None:
         book.say(SURVIVAL_NEEDS)
     return tuple(made)

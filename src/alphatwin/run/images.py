@@ -33,7 +33,7 @@ from ..report.images_alpha import Daughters
 from ..report.model import Provenance
 from ._context import Book
 from ._images_activity import REST, RegionCurves, body_of, calibrated, region_curves, rest_of
-from ._images_cells import cells_of_regions
+from ._images_cells import cells_of_regions, regions_of_cells
 from ._images_daughters import DaughterChains, daughter_chains, daughter_ends
 from ._images_dose import effects_of, region_results, tissue_map, voxel_doses
 
@@ -101,6 +101,7 @@ def run_images(
     found = region_curves(case, registered, series, draws)
     progress("decays of voxels")
     shares = _shares(registered, found, grid, case)
+    regions_of_cells(case, tuple(shares))  # a wrong name is told before the dose, not after it
     labels = Labels({**shares}, grid, series.images[0].frame_of_reference)
     ct = study.points[ref].ct
     density, media, hu, told = tissue_map(ct, grid, _body_share(study, ref, grid))
