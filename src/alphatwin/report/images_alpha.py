@@ -11,7 +11,16 @@ import numpy as np
 
 from .model import NucleusHits, stats
 
-__all__ = ["CSV_COLUMNS", "NOISY", "DaughterRow", "Daughters", "RegionCells", "alpha_lines", "alpha_summary", "csv_cells"]
+__all__ = [
+    "CSV_COLUMNS",
+    "NOISY",
+    "DaughterRow",
+    "Daughters",
+    "RegionCells",
+    "alpha_lines",
+    "alpha_summary",
+    "csv_cells",
+]
 
 
 NOISY = "Noise makes more than half of the variance of the hits over the voxels"
