@@ -102,9 +102,9 @@ def organs_of(regions: Sequence[str], given: Mapping[str, str]) -> dict[str, str
     return {r: "remainder" if r == REST else "other" if o == "remainder" else o for r, o in made.items()}
 
 
-def _entry(case: ImagesCase, nuclide: str) -> str:
-    """The catalogue's agent that the case names, with the nuclide of the study, or `ANY`."""
-    text = case.agent.strip().lower()
+def _entry(agent: str, nuclide: str) -> str:
+    """The catalogue's agent of this name and nuclide, or `ANY`."""
+    text = agent.strip().lower()
     parts = re.fullmatch(r"\[?(\d{1,3}m?)\]?-?([a-z]{1,2})-(.+)", text)
     known = catalog.entries("agent")
     for name in (text, f"{parts[2]}{parts[1]}-{parts[3]}" if parts else text):
@@ -198,8 +198,8 @@ def shared_chain(
 
 
 def daughter_chains(
-    case: ImagesCase, nuclide: str, curves: Mapping[str, CurveSamples], mass_g: Mapping[str, float], draws: Draws
-) -> DaughterChains:
+    case: ImagesCase, nuclide: str, curves: Mapping[str, CurveSamples], mass_g: Mapping[str, float], draws: Draws, agent: str | None = None,
+) -> DaughterChains:  # fmt: skip
     """Decide what the daughters do, and solve the chain for it and for the other ends.
 
     Parameters
@@ -210,6 +210,8 @@ def daughter_chains(
     curves : mapping of region to CurveSamples
     mass_g : mapping of region to g
     draws : Draws
+    agent : str, optional
+        Whose retained fractions are taken; default: that of the case.
     """
     chain = nuclide_of(nuclide).chain
     alpha = nuclide_of(nuclide).energy_MeV("alpha", chain=True) > 0
@@ -230,7 +232,7 @@ def daughter_chains(
         return DaughterChains(
             "in_place", ANY, organs, one, many, {}, dict.fromkeys(curves, 0.0), options.anatomy, notes=said
         )
-    entry, inside = _entry(case, nuclide), _inside(mass_g, options.anatomy)
+    entry, inside = _entry(case.agent if agent is None else agent, nuclide), _inside(mass_g, options.anatomy)
 
     def solved(parents: Parents, fates: InPlace | FreeDaughters, count: int) -> Kinetics:
         return shared_chain(parents, nuclide, fates, organs, mass_g, inside, options.anatomy, count)

@@ -106,7 +106,7 @@ def run_images(
     ct = study.points[ref].ct
     density, media, hu, told = tissue_map(ct, grid, _body_share(study, ref, grid))
     mass_g = {n: float(np.sum(s * density)) * grid.voxel_mL for n, s in shares.items()}
-    chains = daughter_chains(case, study.nuclide, found.curves, mass_g, draws)
+    chains = daughter_chains(case, series.nuclide, found.curves, mass_g, draws)
     maps = _maps(case, series, labels, found, chains)
     progress("dose")
     doses = voxel_doses(case, maps, density, media, grid, shares, found.curves, progress, chains.fate_sd)
