@@ -91,9 +91,7 @@ def study(nuclide="Ac-225", n=40, pattern=None, sigma=0.0, seed=1, **changes):
     drawn = integrate(chains.sampled).decays
     regions = region_results(maps, doses, effects, density, GRID, shares, curves, drawn, case.biology)
     book = Book()
-    cells = cells_of_regions(
-        case, chains.organs, chains.anatomy, maps, drawn, doses, effects, regions, density, GRID, shares, curves, book
-    )
+    cells = cells_of_regions(case, maps, drawn, doses, effects, regions, density, GRID, shares, curves, book)
     return SimpleNamespace(
         case=case, shares=shares, curves=curves, chains=chains, maps=maps, doses=doses, effects=effects, drawn=drawn, mass=mass,
         regions={r.name: r for r in regions}, ends=daughter_ends(chains, maps, regions, tuple(shares)), book=book,

@@ -27,7 +27,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from ..biology.effectiveness import HighLET
-from ..case.images import ImagesCase
+from ..case.images import ImageDaughters, ImagesCase
 from ..case.model import anatomy_medium
 from ..errors import CaseError, suggestion
 from ..imaging.activity import DecayMaps
@@ -37,6 +37,7 @@ from ..report import NucleusHits
 from ..report.images import RegionResult
 from ..report.images_alpha import NOISY, RegionCells
 from ._context import Book
+from ._images_daughters import organs_of
 from ._images_dose import INSIDE, Effects, Shares, VoxelDoses
 from ._nuclei import SURVIVAL_NEEDS, NucleusTables, nucleus_tables, photon_alpha
 
@@ -72,7 +73,7 @@ def regions_of_cells(case: ImagesCase, regions: Sequence[str]) -> tuple[str, ...
 
 
 def cells_of_regions(
-    case: ImagesCase, organs: Mapping[str, str], anatomy: str, maps: DecayMaps, drawn: xr.DataArray, doses: VoxelDoses,
+    case: ImagesCase, maps: DecayMaps, drawn: xr.DataArray, doses: VoxelDoses,
     effects: Effects | None, regions: Sequence[RegionResult], density: Array, grid: Grid, shares: Shares,
     curves: Mapping[str, CurveSamples], book: Book,
 ) -> tuple[RegionCells, ...]:  # fmt: skip
@@ -81,9 +82,6 @@ def cells_of_regions(
     Parameters
     ----------
     case : ImagesCase
-    organs : mapping of region to organ
-        Chooses the medium of its cells.
-    anatomy : str
     maps : DecayMaps
     drawn : DataArray[sample, region, nuclide]
         Decays.
@@ -106,9 +104,11 @@ def cells_of_regions(
         )
         return ()
     alpha = photon_alpha(case.cells, book)
+    options = case.daughters or ImageDaughters()
+    organs = organs_of(tuple(shares), options.organs)
     made = []
     for result in (r for r in regions if r.name in wanted):
-        name, medium = result.name, anatomy_medium(anatomy, organs[result.name])
+        name, medium = result.name, anatomy_medium(options.anatomy, organs[result.name])
         tables = nucleus_tables(nuclides, case.cells, medium)
         assert tables is not None
         killing = None if alpha is None else _killing(case, name, alpha, effects)

@@ -65,7 +65,6 @@ class DaughterChains:
         Point estimates; empty for a chain without alphas or daughters.
     fate_sd : mapping of region to float
         Relative standard uncertainty of the energy of the region's decays from the fates alone.
-    anatomy : str
     untold : str
     notes, unverified, sources : tuple of str
     """
@@ -77,7 +76,6 @@ class DaughterChains:
     sampled: Kinetics
     ends: Mapping[str, Kinetics]
     fate_sd: Mapping[str, float]
-    anatomy: str
     untold: str = ""
     notes: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
@@ -229,9 +227,7 @@ def daughter_chains(
         one = chain_kinetics(nominal, nuclide, InPlace())
         many = chain_kinetics(drawn, nuclide, InPlace(), n=n)
         said = ("Daughters decay where their parent did.",) if len(chain) > 1 else ()
-        return DaughterChains(
-            "in_place", ANY, organs, one, many, {}, dict.fromkeys(curves, 0.0), options.anatomy, notes=said
-        )
+        return DaughterChains("in_place", ANY, organs, one, many, {}, dict.fromkeys(curves, 0.0), notes=said)
     entry, inside = _entry(case.agent if agent is None else agent, nuclide), _inside(mass_g, options.anatomy)
 
     def solved(parents: Parents, fates: InPlace | FreeDaughters, count: int) -> Kinetics:
@@ -264,7 +260,7 @@ def daughter_chains(
     sampled = free_fates(entry, nuclide, organs, mass_g, inside, options, own)
     spread = solved(nominal, sampled, n)
     return DaughterChains(
-        "free", entry, organs, ends["free"], solved(drawn, sampled, n), ends, _energy_sd(spread, tuple(curves)), options.anatomy, untold,
+        "free", entry, organs, ends["free"], solved(drawn, sampled, n), ends, _energy_sd(spread, tuple(curves)), untold,
         _said(entry, organs, inside, fates, options), _unverified(fates), fates.sources,
     )  # fmt: skip
 

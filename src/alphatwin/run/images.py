@@ -117,9 +117,7 @@ def run_images(
     daughters = daughter_ends(chains, maps, regions, tuple(shares))
     progress("hits of nuclei")
     book = Book()
-    cells = cells_of_regions(
-        case, chains.organs, chains.anatomy, maps, drawn, doses, effects, regions, density, grid, shares, found.curves, book
-    )  # fmt: skip
+    cells = cells_of_regions(case, maps, drawn, doses, effects, regions, density, grid, shares, found.curves, book)
     earlier, notes = _earlier(case, place, ct, grid, progress)
     parent = next(iter(maps.values()))
     frame = study.points[ref].emission.frame_of_reference
