@@ -241,6 +241,7 @@ def test_the_end_in_place_is_what_a_run_in_place_finds():
     free, place = study(n=1), study(n=1, daughters="in_place")
     assert free.ends.model == "free"
     assert place.ends.model == "in_place"
+    assert place.ends.untold == free.ends.untold == ""
     for row, other in zip(free.ends.rows, place.ends.rows, strict=True):
         assert row.free_Gy == pytest.approx(free.regions[row.region].mean_Gy, rel=1e-9)
         assert other.in_place_Gy == pytest.approx(place.regions[row.region].mean_Gy, rel=1e-9)
