@@ -244,18 +244,8 @@ def daughter_chains(
         untold = str(error) if isinstance(error, CatalogError) else "the free model cannot be solved for these curves."
     if options.model == "in_place" or fates is None:
         many, notes = chain_kinetics(drawn, nuclide, InPlace(), n=n), ("Daughters decay where their parent did.",)
-        return DaughterChains(
-            "in_place",
-            entry,
-            organs,
-            ends["in_place"],
-            many,
-            ends,
-            dict.fromkeys(curves, 0.0),
-            options.anatomy,
-            untold,
-            notes,
-        )
+        still = dict.fromkeys(curves, 0.0)
+        return DaughterChains("in_place", entry, organs, ends["in_place"], many, ends, still, untold, notes)
     own = Draws(n, draws.seed)
     sampled = free_fates(entry, nuclide, organs, mass_g, inside, options, own)
     spread = solved(nominal, sampled, n)
