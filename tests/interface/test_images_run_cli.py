@@ -262,3 +262,86 @@ def test_energy_of_the_regions_is_that_of_the_decays(done):
     assert summary["decays"]["Lu-177"] == pytest.approx(
         sum(r["time_integrated_activity_MBq_h"] for r in summary["regions"]) * 3.6e9, rel=1e-5
     )
+
+
+# --- alphas ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def alphas(tmp_path_factory):
+    """The small case with Ac-225 in it."""
+    place = tmp_path_factory.mktemp("images-alpha")
+    case = CASE.replace("Lu-177", "Ac-225").replace("samples: 60", "samples: 30")
+    file = written(place, case + "agent: 225Ac-DOTATATE\ncells: {alpha_per_Gy: 0.2, regions: [spleen, kidney_left]}\n")
+    phantom = PHANTOM.replace("CALIBRATED", "true").replace("Lu-177", "Ac-225").replace("7.4 GBq", "10 MBq")
+    (place / "phantom.yaml").write_text(phantom, encoding="utf-8")
+    with (
+        mock.patch.object(sys, "argv", ["alphatwin", "run", str(file), "-o", str(place), "-q"]),
+        contextlib.suppress(SystemExit),
+    ):
+        main()
+    assert (place / "small-case" / "report.html").is_file()
+    return place / "small-case"
+
+
+def test_alphas_bring_hits_and_daughters_into_every_output(alphas):
+    summary = json.loads((alphas / "summary.json").read_text(encoding="utf-8"))
+    page = (alphas / "report.html").read_text(encoding="utf-8")
+    assert [c["region"] for c in summary["cells"]] == ["kidney_left", "spleen"]
+    for words in ("Hits of cell nuclei", "Where the daughters decay", "Jensen", "freed and lost at once"):
+        assert words in page
+    for cell in summary["cells"]:
+        even, voxels = cell["even"], cell["voxels"]
+        assert even["cells_not_hit"]["value"] == pytest.approx(
+            np.exp(-even["mean_hits_per_nucleus"]["value"]), rel=1e-6
+        )
+        assert voxels["cells_not_hit"]["value"] >= even["cells_not_hit"]["value"]
+        assert 0 < even["cells_not_hit"]["value"] < even["survival"]["value"] < voxels["survival"]["value"] < 1
+        assert cell["relative_spread_over_voxels"] > cell["of_which_noise"] > 0
+    daughters = summary["daughters"]
+    assert daughters["model"] == "free"
+    assert daughters["retained_of"] == "ac225-dotatate"
+    for share in daughters["share_of_decays"].values():
+        assert sum(share.values()) == pytest.approx(1, rel=1e-6)
+    dose = {r["name"]: r["mean_Gy"] for r in summary["regions"]}
+    with (alphas / "regions.csv").open(encoding="utf-8", newline="") as file:
+        table = {row["region"]: row for row in csv.DictReader(file)}
+    for row in daughters["regions"]:
+        assert row["mean_free_Gy"] == pytest.approx(dose[row["region"]], rel=1e-6)
+        assert row["mean_freed_lost_Gy"] < row["mean_free_Gy"] < row["mean_in_place_Gy"]
+        assert float(table[row["region"]]["mean_in_place_Gy"]) == pytest.approx(row["mean_in_place_Gy"], rel=1e-5)
+    hits = summary["cells"][1]["even"]["mean_hits_per_nucleus"]["value"]
+    assert float(table["spleen"]["mean_hits_per_nucleus"]) == pytest.approx(hits, rel=1e-5)
+    assert table["rest of body"]["mean_hits_per_nucleus"] == ""
+    assert any("nobody has verified" in n for n in summary["not_verified"])
+    assert "kruijff2015daughters" in summary["provenance"]["sources"]
+
+
+def test_a_beta_emitter_has_neither_and_says_so(done):
+    summary = json.loads((done / "small-case" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["cells"] == []
+    assert summary["daughters"] is None
+    assert any("those of alphas; Lu-177" in n for n in summary["notes"])
+    assert "Hits of cell nuclei</h2>" not in (done / "small-case" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("cells: {regions: [spleeen]}", "cells.regions"),
+        ("cells: {alpha_per_gy: 1}", "Did you mean alpha_per_Gy"),
+        ("daughters: {organs: {spleen: spline}}", "daughters.organs.spleen"),
+        ("daughters: {organs: {splen: spleen}}", "Did you mean spleen"),
+        ("daughters: {model: fre}", "daughters.model"),
+        ("daughters: {anatomy: adult-mal}", "adult-male"),
+        ("daughters: {retained: {Bi-212: 40 %}}", "Bi-212"),
+    ],
+)
+def test_slips_with_alphas_are_told_with_their_place(alphas, tmp_path, alphatwin, more, told):
+    case = CASE.replace("Lu-177", "Ac-225").replace("{phantom: phantom.yaml}", "{folder: dicom}")
+    file = written(tmp_path, f"{case}{more}\n")
+    (tmp_path / "dicom").symlink_to(alphas.parent / "small-case-study" / "dicom")
+    code, _, err = alphatwin("run", file, "-o", tmp_path, "--samples", 1)
+    assert code == 2
+    assert told in " ".join(err.split())
+    assert "Traceback" not in err

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from ..errors import CaseError
+from .. import catalog
+from ..errors import CaseError, suggestion
 from ..units import read_quantity
 from ._fields import ActivityMBq, DoseGy, Fraction, Part, TimeH, fault
 from .maps import DoseMethod, FileName
+from .model import CellOptions, DaughterOptions
 from .reading import Parts, _parse, _text_of, read_as
 
 __all__ = ["ImagesCase", "is_images", "load_images"]
@@ -173,6 +175,41 @@ class BiologyOptions(Part):
         return value
 
 
+class ImageDaughters(DaughterOptions):
+    """Where alpha daughters go, as in the plain case, and which organ a region is."""
+
+    organs: dict[str, str] = Field(
+        default_factory=dict, max_length=200,
+        description="region: the organ or tumour it is, where its name does not say, e.g. {lesion_liver: tumour}",
+    )  # fmt: skip
+    anatomy: str = Field(
+        default="adult-male",
+        description="whose blood volumes and body mass are taken: an id of `alphatwin list anatomy`",
+    )
+
+    @field_validator("anatomy")
+    @classmethod
+    def _known_anatomy(cls, value: str) -> str:
+        return catalog.anatomy(value).id
+
+    @model_validator(mode="after")
+    def _known_organs(self) -> Self:
+        known = [*catalog.anatomy(self.anatomy).regions, "kidney_left", "kidney_right", "tumour"]
+        for region, organ in self.organs.items():
+            if organ not in known and not organ.startswith("tumour_"):
+                text = f"no organ {organ!r}. {suggestion(organ, known)}Known: {', '.join(known)}."
+                raise fault(text, "organs", region)
+        return self
+
+
+class ImageCells(CellOptions):
+    """The cell in which hits are counted, as in the plain case, and where."""
+
+    regions: tuple[str, ...] | None = Field(
+        default=None, min_length=1, max_length=200, description="only these; default: all, the rest of the body too"
+    )
+
+
 class EarlierDose(Part):
     """Dose of an earlier cycle, to be added."""
 
@@ -206,6 +243,10 @@ class ImagesCase(Part):
     fit: FitOptions = Field(default_factory=FitOptions)
     method: DoseMethod = Field(default_factory=DoseMethod, description="local, convolution or monte_carlo")
     biology: BiologyOptions | None = None
+    daughters: ImageDaughters | None = Field(
+        default=None, description="free or in_place; default: free where the chain emits alphas, else in_place"
+    )
+    cells: ImageCells = Field(default_factory=ImageCells, description="hits of nuclei by alphas")
     earlier: tuple[EarlierDose, ...] = Field(default=(), max_length=20, description="dose maps of earlier cycles")
     options: ImagesOptions = Field(default_factory=ImagesOptions)
 
@@ -213,6 +254,18 @@ class ImagesCase(Part):
     @classmethod
     def _by_name(cls, value: object) -> object:
         return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("daughters", mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"model": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _survival_needs_tissues(self) -> Self:
+        if self.biology is None and (self.cells.alpha_per_Gy is not None or self.cells.line is not None):
+            text = "survival needs alpha/beta, repair half-time and RBE: give biology.tissues, or leave alpha_per_Gy and line out."
+            raise fault(text, "cells")
+        return self
 
     def sha256(self) -> str:
         """Hash of the case as read."""
@@ -223,7 +276,7 @@ _PARTS: Parts = {
     (): ImagesCase, ("images",): ImageSource, ("calibration",): CameraCalibration, ("recovery",): Recovery,
     ("recovery", "spheres", "*"): RecoverySphere, ("registration",): RegistrationOptions, ("fit",): FitOptions,
     ("method",): DoseMethod, ("biology",): BiologyOptions, ("biology", "tissues", "*"): Tissue,
-    ("earlier", "*"): EarlierDose, ("options",): ImagesOptions,
+    ("daughters",): ImageDaughters, ("cells",): ImageCells, ("earlier", "*"): EarlierDose, ("options",): ImagesOptions,
 }  # fmt: skip
 
 

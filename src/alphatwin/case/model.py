@@ -670,11 +670,7 @@ class Case(Part):
         data = self.kinetics.regions.get(region)
         if data is not None and data.medium is not None:
             return data.medium
-        anatomy = catalog.anatomy(self.patient.anatomy).regions
-        for name in (region, "kidneys" if region.startswith("kidney_") else region):
-            if name in anatomy:
-                return anatomy[name].medium
-        return "soft-tissue"
+        return anatomy_medium(self.patient.anatomy, region)
 
     def measured_mass_g(self, region: str) -> float | None:
         """Mass of a region from its mass or its mean measured volume times density; None when neither was given."""
@@ -696,6 +692,21 @@ class Case(Part):
         from .reading import validated
 
         return validated(data, where, lambda location: "")
+
+
+def anatomy_medium(anatomy: str, region: str) -> str:
+    """Medium of a region of a reference anatomy; soft tissue where it has none of this name.
+
+    Examples
+    --------
+    >>> anatomy_medium("adult-male", "kidney_left")
+    'kidney'
+    """
+    known = catalog.anatomy(anatomy).regions
+    for name in (region, "kidneys" if region.startswith("kidney_") else region):
+        if name in known:
+            return known[name].medium
+    return "soft-tissue"
 
 
 def schema(kind: Literal["patient", "cells", "maps"] = "patient") -> dict[str, Any]:

@@ -482,6 +482,7 @@ def decay_maps(
     *,
     rate_relative_sd: float | None = 0.3,
     conserve: bool = True,
+    chain: Kinetics | None = None,
 ) -> DecayMaps:
     """Number of decays of every nuclide of the chain in every voxel.
 
@@ -502,6 +503,8 @@ def decay_maps(
         them towards it.
     conserve : bool
         Scale each region so that its voxels sum to the decays of its curve.
+    chain : Kinetics, optional
+        Of the same curves, solved already, in place of `daughters`: such as one whose blood was shared out.
 
     Returns
     -------
@@ -541,7 +544,7 @@ def decay_maps(
             notes.append(
                 f"{name}: the voxels' own fits were scaled by {factor:.3f} to the decays of the region's curve."
             )
-    return _finished(series, voxels, parts, sd, factors, half_life, daughters or InPlace(), notes)
+    return _finished(series, voxels, parts, sd, factors, half_life, daughters or InPlace(), notes, chain)
 
 
 def _voxels(series: ActivitySeries, labels: Labels, curves: Mapping[str, Curve]) -> _Voxels:
@@ -691,10 +694,12 @@ def _finished(
     half_life: Array | None,
     daughters: InPlace | FreeDaughters,
     notes: list[str],
+    chain: Kinetics | None = None,
 ) -> DecayMaps:
     """Daughters added, arrays made images."""
-    parents = {name: curve.exponentials() for name, curve in zip(v.names, v.curves, strict=True)}
-    chain = chain_kinetics(parents, _one_nuclide(dict(zip(v.names, v.curves, strict=True))), daughters)
+    if chain is None:
+        parents = {name: curve.exponentials() for name, curve in zip(v.names, v.curves, strict=True)}
+        chain = chain_kinetics(parents, _one_nuclide(dict(zip(v.names, v.curves, strict=True))), daughters)
     decays = integrate(chain).decays.values[0]
     row = {region: i for i, region in enumerate(chain.regions)}
     total = sum(parts, np.zeros_like(sd))
@@ -721,7 +726,7 @@ def _finished(
         elsewhere["excreted"] = dict(zip(chain.nuclides, out, strict=True))
     if len(chain.nuclides) > 1:
         notes.append(chain.notes[0])
-        if isinstance(daughters, FreeDaughters):
+        if elsewhere or isinstance(daughters, FreeDaughters):
             lost = sum(sum(of.values()) for of in elsewhere.values())
             notes.append(
                 "Inside a region, daughters are spread as the carrier is. "

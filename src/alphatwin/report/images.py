@@ -22,6 +22,7 @@ from ..imaging.nifti import write_nifti
 from ..imaging.values import Grid, Image, Labels
 from ..imaging.writing import write_parametric_map, write_rtdose, write_seg
 from .files import write_folder
+from .images_alpha import CSV_COLUMNS, Daughters, RegionCells, alpha_lines, alpha_summary, csv_cells
 from .maps import _rounded
 from .model import DISCLAIMER, Provenance, stats
 from .tables import number
@@ -154,6 +155,8 @@ class ImagesReport:
     unverified: tuple[str, ...]
     seconds: float
     provenance: Provenance
+    cells: tuple[RegionCells, ...] = ()
+    daughters: Daughters | None = None
 
     def summary(self) -> dict[str, Any]:
         """The content of summary.json; no patient is in it."""
@@ -180,6 +183,7 @@ class ImagesReport:
                  "deviation": t.deviation, "bound": t.bound, "inside": t.inside}
                 for t in self.truth
             ],
+            **alpha_summary(self.cells, self.daughters, tuple(r.name for r in self.regions)),
             "accumulated": self.accumulated(),
             "notes": list(self.notes), "not_verified": list(self.unverified),
             "provenance": {
@@ -222,6 +226,7 @@ class ImagesReport:
                 f"{r.name[:17]:18s}{r.volume_mL:7.4g}{number(r.time_integrated_activity_MBq_h):>8s}{r.effective_half_life_h:7.3g}"
                 f"{r.mean_Gy:8.3g}{spread:>7s}{_cell(r.d98_Gy)}{_cell(r.d2_Gy)}{bed:>8s}"
             )
+        lines += alpha_lines(self.cells, self.daughters, WIDTH)
         if self.truth:
             worst = max(self.truth, key=lambda t: abs(t.deviation))
             inside = sum(t.inside for t in self.truth)
@@ -359,13 +364,13 @@ def _table(rows: list[list[Any]]) -> str:
 def _region_table(report: ImagesReport) -> str:
     head = ["region", "volume_mL", "volume_sd_mL", "mass_g", "time_integrated_activity_MBq_h", "time_integrated_activity_sd_MBq_h",
             "effective_half_life_h", "mean_Gy", "sd_Gy", "p05_Gy", "p95_Gy", "voxel_mean_Gy", "D98_Gy", "D50_Gy", "D2_Gy", "mean_BED_Gy",
-            "mean_EQD2_Gy", "equivalent_uniform_BED_Gy"]  # fmt: skip
+            "mean_EQD2_Gy", "equivalent_uniform_BED_Gy", *CSV_COLUMNS]  # fmt: skip
     rows: list[list[Any]] = [head]
     for r in report.regions:
         low, high = (r.mean_Gy * f for f in r.factor_90)
         rows.append([r.name, r.volume_mL, r.volume_sd_mL, r.mass_g, r.time_integrated_activity_MBq_h, r.time_integrated_activity_sd_MBq_h,
                      r.effective_half_life_h, r.mean_Gy, r.sd_Gy, low, high, r.voxel_mean_Gy, r.d98_Gy, r.d50_Gy, r.d2_Gy, r.bed_Gy, r.eqd2_Gy,
-                     r.eubed_Gy])  # fmt: skip
+                     r.eubed_Gy, *csv_cells(r.name, report.cells, report.daughters)])  # fmt: skip
     return _table(rows)
 
 

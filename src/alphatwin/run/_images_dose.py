@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 
 from ..biology.effectiveness import HighLET, bed, eqd2
 from ..biology.protraction import lea_catcheside
@@ -28,7 +29,6 @@ from ..imaging.activity import DecayMaps
 from ..imaging.quantify import CurveSamples
 from ..imaging.registration import resample
 from ..imaging.values import Grid, Image
-from ..kinetics import InPlace, chain_kinetics, integrate
 from ..physics.hounsfield import HU_LIMITS, density_from_hu, media_from_hu
 from ..report.images import RegionResult
 from ..transport.voxel_dose import voxel_dose
@@ -85,9 +85,9 @@ def tissue_map(ct: Image | None, grid: Grid, body: npt.NDArray[np.float32]) -> t
 
 def voxel_doses(
     case: ImagesCase, maps: DecayMaps, density: Array, media: Mapping[str, Any], grid: Grid,
-    shares: Shares, curves: Mapping[str, CurveSamples], progress: Callable[[str], None],
+    shares: Shares, curves: Mapping[str, CurveSamples], progress: Callable[[str], None], fate_sd: Mapping[str, float],
 ) -> VoxelDoses:  # fmt: skip
-    """Dose by the method of the case."""
+    """Dose by the method of the case; `fate_sd` is the relative uncertainty of a region's dose from where daughters go."""
     method = case.method
     decays = {q: np.maximum(np.asarray(image.array, dtype=float), 0.0) for q, image in maps.items()}
     decays = {q: a for q, a in decays.items() if bool(a.any())}
@@ -119,19 +119,19 @@ def voxel_doses(
         total,
         np.maximum(total - heavy, 0.0),
         heavy,
-        _sd(maps, found, total, shares, curves),
+        _sd(maps, found, total, shares, {n: math.hypot(_relative(curves[n]), fate_sd[n]) for n in shares}),
         method.name == "monte_carlo",
     )
 
 
-def _sd(maps: DecayMaps, found: Any, total: Array, shares: Shares, curves: Mapping[str, CurveSamples]) -> Array:
-    """Noise of the voxel's decays, what its region shares (calibration, recovery, fit, volume), and the Monte Carlo's own."""
+def _sd(maps: DecayMaps, found: Any, total: Array, shares: Shares, relative_sd: Mapping[str, float]) -> Array:
+    """Noise of the voxel's decays, what its region shares (curve, fates of daughters), and the Monte Carlo's own."""
     parent = next(iter(maps.values()))
     noise = np.zeros_like(total)
     if parent.sigma is not None:
         noise = np.divide(parent.sigma, parent.array, out=np.zeros_like(total), where=parent.array > 0)
     owner = np.argmax(np.stack(list(shares.values())), axis=0)
-    common = np.array([_relative(curves[name]) for name in shares])[owner]
+    common = np.array([relative_sd[name] for name in shares])[owner]
     statistical = np.einsum("zyxnr,zyxnr->zyx", found["uncertainty"].values, found["uncertainty"].values)
     return np.asarray(np.sqrt(total**2 * (np.minimum(noise, 1.0) ** 2 + common**2) + statistical))
 
@@ -146,17 +146,13 @@ def _relative(curve: CurveSamples) -> float:
 
 def region_results(
     maps: DecayMaps, doses: VoxelDoses, effects: Effects | None, density: Array, grid: Grid, shares: Shares,
-    curves: Mapping[str, CurveSamples], nuclide: str, biology: BiologyOptions | None,
+    curves: Mapping[str, CurveSamples], drawn: xr.DataArray, biology: BiologyOptions | None,
 ) -> tuple[RegionResult, ...]:  # fmt: skip
-    """Doses of the regions, with their samples."""
+    """Doses of the regions, with their samples; `drawn` are the decays[sample, region, nuclide]."""
     nuclides = [str(n) for n in doses.found["nuclide"].values]
     radiations = [str(r) for r in doses.found["radiation"].values]
     mass_voxel = density * grid.voxel_mL
     charged = [radiations.index(r) for r in CHARGED]
-    drawn = integrate(chain_kinetics(
-        {n: (c.amplitudes_MBq, c.rates_per_h) for n, c in curves.items()}, nuclide, InPlace(),
-        n=len(next(iter(curves.values())).amplitudes_MBq),
-    )).decays  # fmt: skip
     nominal = {n: maps.region_decays[n] for n in shares}
     whole = {q: sum(nominal[n][q] for n in shares) for q in nuclides}
     photons_scale = np.asarray(

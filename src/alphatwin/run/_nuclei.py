@@ -27,12 +27,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import catalog
+from ..case.model import CellOptions
 from ..physics import nuclide as nuclide_of
 from ..report import Course, NucleusHits
 from ..units import JOULE_PER_MEV
-from ._context import Context
+from ._context import Book, Context
 
-__all__ = ["nucleus_hits"]
+__all__ = ["SURVIVAL_NEEDS", "NucleusTables", "nucleus_hits", "nucleus_tables", "photon_alpha"]
 
 SURVIVAL_NEEDS = (
     "Survival of cells is not computed: give cells.alpha_per_Gy, the LQ alpha of photons, or cells.line, a cell line of "
@@ -82,16 +83,79 @@ def _per_decay(name: str, cell_um: float, nucleus_um: float, medium: str) -> _Hi
     return _Hits(float(z.mean_hits), grid, share / share[-1], mean * (z.z_frequency_mean_Gy / mean[-1]))
 
 
+@dataclass(frozen=True, eq=False)
+class NucleusTables:
+    """What one kind of cell in one medium needs: hits and f1(z) of each alpha emitter.
+
+    Attributes
+    ----------
+    nuclides : tuple of str
+        Those that emit alphas, in the order of the last axis of the arrays below.
+    cell_g : float
+        Mass of a cell, g.
+    """
+
+    nuclides: tuple[str, ...]
+    cell_g: float
+    tables: tuple[_Hits, ...]
+
+    def hits(self, decays_per_g: np.ndarray) -> np.ndarray:
+        """Expected hits of a nucleus, ``[..., nuclide]``, from the decays per gram of tissue around it."""
+        return np.asarray(decays_per_g * self.cell_g * np.array([t.per_decay for t in self.tables]))
+
+    def lethal(self, slope_per_Gy: np.ndarray) -> np.ndarray:
+        """Probability ``[sample, nuclide]`` that one hit kills, for a slope ``RBE alpha`` [sample]."""
+        return np.stack([t.kill(slope_per_Gy) for t in self.tables], axis=1)
+
+
+def nucleus_tables(nuclides: tuple[str, ...], cells: CellOptions, medium: str) -> NucleusTables | None:
+    """Tables of the alpha emitters among `nuclides`; None where there is none.
+
+    Parameters
+    ----------
+    nuclides : tuple of str
+    cells : CellOptions
+        Radii of cell and nucleus.
+    medium : str
+        An id of the catalogue; its density is that of the cell.
+
+    Examples
+    --------
+    >>> from alphatwin.case.model import CellOptions
+    >>> nucleus_tables(("Lu-177",), CellOptions(), "soft-tissue") is None
+    True
+    """
+    alphas = tuple(name for name in nuclides if nuclide_of(name).energy_MeV("alpha") > 0)
+    if not alphas:
+        return None
+    cell_g = 4 / 3 * np.pi * (cells.cell_radius_um * 1e-4) ** 3 * catalog.medium(medium).density.value
+    tables = tuple(_per_decay(name, cells.cell_radius_um, cells.nucleus_radius_um, medium) for name in alphas)
+    return NucleusTables(alphas, cell_g, tables)
+
+
+def photon_alpha(cells: CellOptions, book: Book) -> float | None:
+    """alpha of photons, 1/Gy: given, or of the cell line that the case names; None where neither is."""
+    if cells.line is None:
+        return cells.alpha_per_Gy
+    entry = catalog.cell_line(cells.line)
+    values = entry.models["osmk2021"]
+    parts = [values["alpha_l"], values["alpha_s"]]
+    for name, quantity in zip(("alpha_L", "alpha_S"), parts, strict=True):
+        book.use(f"{name} of {entry.name}", quantity)
+    book.say(f"Survival of cells: photon alpha of {entry.name}; a cell line, not the cells of this patient.")
+    return sum(q.value for q in parts)
+
+
 def nucleus_hits(c: Context, course: Course) -> dict[str, NucleusHits]:
     """Hits and survival of the cells of each region with a dose, over the whole course; nothing without alphas."""
-    alphas = [name for name in course.kinetics.nuclides if nuclide_of(name).energy_MeV("alpha") > 0]
-    if not alphas:
-        return {}
     own = c.case.cells
-    alpha = _alpha(c)
-    s, mass = course.s_values.s, course.s_values.mass_g
-    sources = [str(r) for r in s["source"].values]
-    made = {name: _of_region(c, course, name, alphas, alpha) for name in sources}
+    sources = [str(r) for r in course.s_values.s["source"].values]
+    tables = {name: nucleus_tables(course.kinetics.nuclides, own, c.case.medium_of(name)) for name in sources}
+    if not any(tables.values()):
+        return {}
+    alpha = photon_alpha(own, c.book)
+    mass = course.s_values.mass_g
+    made = {name: _of_region(course, name, of, alpha) for name, of in tables.items() if of is not None}
     for union in (r for r in course.regions if r not in sources):
         parts = course.s_values.parts(union)
         share = mass.sel(region=parts).values / mass.sel(region=parts).values.sum(axis=1, keepdims=True)
@@ -105,37 +169,18 @@ def nucleus_hits(c: Context, course: Course) -> dict[str, NucleusHits]:
     return {name: made[name] for name in course.regions}
 
 
-def _alpha(c: Context) -> float | None:
-    """alpha of photons, 1/Gy: given, or of the cell line that the case names."""
-    own = c.case.cells
-    if own.line is None:
-        return own.alpha_per_Gy
-    entry = catalog.cell_line(own.line)
-    values = entry.models["osmk2021"]
-    parts = [values["alpha_l"], values["alpha_s"]]
-    for name, quantity in zip(("alpha_L", "alpha_S"), parts, strict=True):
-        c.book.use(f"{name} of {entry.name}", quantity)
-    c.book.say(f"Survival of cells: photon alpha of {entry.name}; a cell line, not the cells of this patient.")
-    return sum(q.value for q in parts)
-
-
-def _of_region(c: Context, course: Course, region: str, alphas: list[str], alpha: float | None) -> NucleusHits:
-    own = c.case.cells
-    medium = c.case.medium_of(region)
-    cell_g = 4 / 3 * np.pi * (own.cell_radius_um * 1e-4) ** 3 * catalog.medium(medium).density.value
-    decays = course.decays.decays.sel(region=region, nuclide=alphas).values * course.scale
-    per_cell = decays / course.s_values.mass_g.sel(region=region).values[:, None] * cell_g
-    tables = [_per_decay(name, own.cell_radius_um, own.nucleus_radius_um, medium) for name in alphas]
-    hits = per_cell * np.array([t.per_decay for t in tables])
+def _of_region(course: Course, region: str, tables: NucleusTables, alpha: float | None) -> NucleusHits:
+    decays = course.decays.decays.sel(region=region, nuclide=list(tables.nuclides)).values * course.scale
+    hits = tables.hits(decays / course.s_values.mass_g.sel(region=region).values[:, None])
     survival = None if alpha is None else _survival(alpha, course, region, hits, tables)
     n = hits.sum(axis=1)
     return NucleusHits(n, np.asarray(np.exp(-n)), survival)
 
 
-def _survival(alpha: float, course: Course, region: str, hits: np.ndarray, tables: list[_Hits]) -> np.ndarray:
+def _survival(alpha: float, course: Course, region: str, hits: np.ndarray, tables: NucleusTables) -> np.ndarray:
     tissue = course.effect.parameters[region]
     steep = np.broadcast_to(alpha * tissue.high_let.rbe_m(tissue.alpha_beta_Gy), (len(hits),))
-    lethal = np.stack([t.kill(steep) for t in tables], axis=1)
+    lethal = tables.lethal(steep)
     low = course.effect.low_let_dose.sel(region=region).values
     share = np.asarray(course.cycle_activities_MBq) / sum(course.cycle_activities_MBq)
     g = course.effect.g.sel(region=region).values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +19,15 @@ from ..transport.saf_files import saf_body_s_values
 from ._context import Context
 from ._planned import computed_curves, computed_parents, planned, planned_masses, say_relocated, sites_of_case
 
-__all__ = ["carrier_curves", "course_of", "daughters_of", "effect_of", "fit_curves", "tissue_parameters"]
+__all__ = [
+    "blood_shares",
+    "carrier_curves",
+    "course_of",
+    "daughters_of",
+    "effect_of",
+    "fit_curves",
+    "tissue_parameters",
+]
 
 Sampled = tuple[np.ndarray, np.ndarray]  # amplitude in MBq and rate in 1/h, [sample, term]
 _LONG_TAIL = 0.3  # share of decays after the last point above which the report warns
@@ -340,23 +348,31 @@ def _with_blood_shared(c: Context, chain: kinetics.Kinetics, measured: tuple[str
     """
     if kinetics.PLASMA not in chain.regions or kinetics.PLASMA in measured:
         return chain
-    anatomy = catalog.anatomy(c.case.patient.anatomy).regions
-    blood = anatomy.get("blood")
-    total = blood and (blood.mass_with_blood or blood.mass_parenchyma)
-    if not total:
+    shares = blood_shares(c.case.patient.anatomy, measured)
+    if shares is None:
         return chain
-    shares: dict[str, float] = {}
-    for name in measured:
-        side = 0.5 if name in ("kidney_left", "kidney_right") else 1.0
-        entry = anatomy.get("kidneys" if side == 0.5 else name)
-        if entry is not None and entry.mass_with_blood is not None and entry.mass_parenchyma is not None:
-            shares[name] = side * max(entry.mass_with_blood.value - entry.mass_parenchyma.value, 0.0) / total.value
-    if "remainder" in measured:
-        shares["remainder"] = 1.0 - sum(shares.values())
     c.book.say(
         "Freed daughters that decay in circulating blood are shared out by reference blood volume (mass with blood minus parenchyma)."
     )
     return chain.shared_out(kinetics.PLASMA, shares)
+
+
+def blood_shares(anatomy_id: str, regions: Sequence[str]) -> dict[str, float] | None:
+    """Share of all blood in each region by reference blood volume, `remainder` the rest; None where blood has no mass."""
+    anatomy = catalog.anatomy(anatomy_id).regions
+    blood = anatomy.get("blood")
+    total = blood and (blood.mass_with_blood or blood.mass_parenchyma)
+    if not total:
+        return None
+    shares: dict[str, float] = {}
+    for name in regions:
+        side = 0.5 if name in ("kidney_left", "kidney_right") else 1.0
+        entry = anatomy.get("kidneys" if side == 0.5 else name)
+        if entry is not None and entry.mass_with_blood is not None and entry.mass_parenchyma is not None:
+            shares[name] = side * max(entry.mass_with_blood.value - entry.mass_parenchyma.value, 0.0) / total.value
+    if "remainder" in regions:
+        shares["remainder"] = 1.0 - sum(shares.values())
+    return shares
 
 
 def effect_of(

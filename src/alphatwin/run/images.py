@@ -26,10 +26,15 @@ from ..imaging.reading import read_series
 from ..imaging.registration import Registered, Transform, carry_labels, register, register_study, resample
 from ..imaging.series import SeriesFound, find_series
 from ..imaging.values import Grid, Image, Labels, Study
+from ..kinetics import integrate
 from ..physics.nuclides import nuclide as nuclide_of
 from ..report.images import ImagesReport, RegistrationRow, TimeActivity, TruthRow
+from ..report.images_alpha import Daughters
 from ..report.model import Provenance
+from ._context import Book
 from ._images_activity import REST, RegionCurves, body_of, calibrated, region_curves, rest_of
+from ._images_cells import cells_of_regions, regions_of_cells
+from ._images_daughters import DaughterChains, daughter_chains, daughter_ends
 from ._images_dose import effects_of, region_results, tissue_map, voxel_doses
 
 __all__ = ["run_images"]
@@ -45,7 +50,7 @@ UNVERIFIED = (
     "Voxel doses have the blur of the images: at edges and in small lesions, histograms are smoothed by it, and D98 is too "
     "low and D2 too high for a region that is uniform. Region means are corrected, voxels are not.",
     "BED rests on alpha/beta and repair half-times given in the case; they are population values.",
-    "Hits of single cells in lesions were left out: a map of voxels does not know where in the tissue the activity is.",
+    "Where in a tissue the activity is, below the resolution of the images, nobody knows: hits of nuclei take it as even there.",
 )
 
 
@@ -97,17 +102,23 @@ def run_images(
     found = region_curves(case, registered, series, draws)
     progress("decays of voxels")
     shares = _shares(registered, found, grid, case)
+    regions_of_cells(case, tuple(shares))  # a wrong name is told before the dose, not after it
     labels = Labels({**shares}, grid, series.images[0].frame_of_reference)
-    maps = _maps(case, series, labels, found)
-    progress("dose")
     ct = study.points[ref].ct
     density, media, hu, told = tissue_map(ct, grid, _body_share(study, ref, grid))
-    doses = voxel_doses(case, maps, density, media, grid, shares, found.curves, progress)
+    mass_g = {n: float(np.sum(s * density)) * grid.voxel_mL for n, s in shares.items()}
+    chains = daughter_chains(case, series.nuclide, found.curves, mass_g, draws)
+    maps = _maps(case, series, labels, found, chains)
+    progress("dose")
+    doses = voxel_doses(case, maps, density, media, grid, shares, found.curves, progress, chains.fate_sd)
     effects = effects_of(case.biology, doses, shares, found.curves)
     progress("regions")
-    regions = region_results(
-        maps, doses, effects, density, grid, shares, found.curves, study.nuclide, case.biology
-    )  # fmt: skip
+    drawn = integrate(chains.sampled).decays
+    regions = region_results(maps, doses, effects, density, grid, shares, found.curves, drawn, case.biology)
+    daughters = daughter_ends(chains, maps, regions, tuple(shares))
+    progress("hits of nuclei")
+    book = Book()
+    cells = cells_of_regions(case, maps, drawn, doses, effects, regions, density, grid, shares, found.curves, book)
     earlier, notes = _earlier(case, place, ct, grid, progress)
     parent = next(iter(maps.values()))
     frame = study.points[ref].emission.frame_of_reference
@@ -117,10 +128,10 @@ def run_images(
         emission=np.asarray(series.images[0].array, float), dose_Gy=doses.total, dose_sd_Gy=doses.sd,
         bed_Gy=None if effects is None else effects.bed, eqd2_Gy=None if effects is None else effects.eqd2,
         decays={q: np.asarray(m.array, float) for q, m in maps.items()}, time_integrated_MBq_h=np.asarray(parent.array, float) / 3.6e9,
-        earlier_Gy=earlier, regions=regions, activity=_courses(found), registration=rows,
-        truth=() if truth_folder is None else _truth(truth_folder, found, regions, case),
-        reference_file=_reference_file(there, frame), notes=(*_notes(case, study, registered, found, maps), told, *notes),
-        unverified=UNVERIFIED, seconds=time.monotonic() - began, provenance=_provenance(case, tuple(maps)),
+        earlier_Gy=earlier, regions=regions, cells=cells, daughters=daughters, activity=_courses(found), registration=rows,
+        truth=() if truth_folder is None else _truth(truth_folder, found, regions, case, daughters),
+        reference_file=_reference_file(there, frame), notes=(*_notes(case, study, registered, found, maps), *chains.notes, *book.sentences, told, *notes),
+        unverified=(*UNVERIFIED, *chains.unverified), seconds=time.monotonic() - began, provenance=_provenance(case, tuple(maps), {*chains.sources, *book.sources}),
     )  # fmt: skip
 
 
@@ -256,10 +267,10 @@ def _shares(
     return made
 
 
-def _maps(case: ImagesCase, series: Any, labels: Labels, found: RegionCurves) -> DecayMaps:
+def _maps(case: ImagesCase, series: Any, labels: Labels, found: RegionCurves, chains: DaughterChains) -> DecayMaps:
     curves = {name: c.curve for name, c in found.curves.items()}
     try:
-        return decay_maps(series, labels, curves, case.fit.voxels)
+        return decay_maps(series, labels, curves, case.fit.voxels, chain=chains.nominal)
     except AlphatwinError as error:
         raise type(error)(f"fit: {error}") from None
 
@@ -330,10 +341,13 @@ def _registration_rows(registered: Registered) -> tuple[RegistrationRow, ...]:
     return tuple(made)
 
 
-def _truth(folder: pathlib.Path, found: RegionCurves, regions: Sequence[Any], case: ImagesCase) -> tuple[TruthRow, ...]:
+def _truth(
+    folder: pathlib.Path, found: RegionCurves, regions: Sequence[Any], case: ImagesCase, daughters: Daughters | None
+) -> tuple[TruthRow, ...]:
     """What comes back of a phantom's truth, beside the bound that its own uncertainty sets (two standard uncertainties).
 
-    The calibration is left out of the bound: a phantom's is exact.
+    The calibration is left out of the bound: a phantom's is exact. Daughters in a phantom decay in place, so the dose of
+    that end is compared.
     """
     file = folder / "truth.json"
     try:
@@ -360,11 +374,10 @@ def _truth(folder: pathlib.Path, found: RegionCurves, regions: Sequence[Any], ca
         ))  # fmt: skip
         if "absorbed_dose_Gy" in entry:
             spread = float(np.std(result.samples_Gy) / np.mean(result.samples_Gy))
-            made.append(
-                TruthRow(
-                    name, "mean dose", "Gy", result.mean_Gy, float(entry["absorbed_dose_Gy"]), _bound(spread, case)
-                )
-            )
+            dose, what = result.mean_Gy, "mean dose"
+            if daughters is not None and daughters.model == "free":
+                dose, what = daughters.in_place_Gy(name), "mean dose, daughters in place"
+            made.append(TruthRow(name, what, "Gy", dose, float(entry["absorbed_dose_Gy"]), _bound(spread, case)))
     return tuple(made)
 
 
@@ -377,17 +390,15 @@ def _notes(case: ImagesCase, study: Study, registered: Registered, found: Region
     notes += [f"Time point {k}: {n}" for k, p in enumerate(study.points, 1) for n in p.emission.notes]
     if case.recovery is None:
         notes.append("Nothing was corrected for partial volume: no recovery is given.")
-    if len(nuclide_of(study.nuclide).chain) > 1:
-        notes.append("Daughters decay where their parent did.")
     if case.registration.kind == "none":
         notes.append("Time points were not registered: they lie as the scanners place them.")
     return list(dict.fromkeys(notes))
 
 
-def _provenance(case: ImagesCase, nuclides: tuple[str, ...]) -> Provenance:
+def _provenance(case: ImagesCase, nuclides: tuple[str, ...], used: set[str]) -> Provenance:
     from importlib.metadata import version
 
-    keys = {"gear2018uncertainty", "schneider2000", "schneider1996", "rousset1998partialvolume"}
+    keys = used | {"gear2018uncertainty", "schneider2000", "schneider1996", "rousset1998partialvolume"}
     if case.biology is not None:
         keys |= {"dale1999", "odonoghue1999nonuniform"}
     for name in nuclides:
