@@ -89,7 +89,7 @@ def voxel_doses(
 ) -> VoxelDoses:  # fmt: skip
     """Dose by the method of the case."""
     method = case.method
-    decays = {q: np.maximum(np.asarray(image.array, dtype=float), 0.0) for q, image in maps.items()}
+    decays = {q: np.asarray(image.array, dtype=float) for q, image in maps.items()}
     decays = {q: a for q, a in decays.items() if bool(a.any())}
     more: dict[str, Any] = {}
     if method.name == "monte_carlo":
@@ -171,7 +171,7 @@ def region_results(
         samples = np.zeros(len(photons_scale))
         lighter = np.asarray(curves[name].volume_mL / curves[name].nominal_volume_mL)
         for i, q in enumerate(nuclides):
-            decays = np.maximum(np.asarray(maps[q].array, float), 0.0)
+            decays = np.asarray(maps[q].array, float)
             per_decay = float(energy[..., i].sum()) / float(decays.sum())
             emitted = float(np.sum(share * decays)) * per_decay
             phi = float(np.sum(share * energy[..., i])) / emitted if emitted > 0 else 1.0

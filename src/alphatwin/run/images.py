@@ -252,7 +252,7 @@ def _shares(
 def _maps(case: ImagesCase, series: Any, labels: Labels, found: RegionCurves) -> DecayMaps:
     curves = {name: c.curve for name, c in found.curves.items()}
     try:
-        return decay_maps(series, labels, curves, case.fit.voxels)
+        return decay_maps(series, labels, curves, case.fit.voxels, below_zero="move")
     except AlphatwinError as error:
         raise type(error)(f"fit: {error}") from None
 
