@@ -174,13 +174,32 @@ def test_the_same_study_is_used_again_and_another_is_refused(done, alphatwin, tm
     assert code == 0
     assert "Known truth" in out
     assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith("Report"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("7.4 GBq", "5 GBq"), ("fwhm: 14 mm", "fwhm: 13 mm"), ("matrix: 48", "matrix: 48, noise: false"),
+        ("CALIBRATED", "true"), ("dose: local", "dose: local\nposes: [{}, {shift_mm: [5, 0, 0]}, {}]"),
+        ("contours: rtstruct", "contours: seg"), ("half_life: 50 h", "half_life: 51 h"), ("dose: local", "dose: local\nseed: 2"),
+    ],
+)  # fmt: skip
+def test_a_study_of_another_phantom_is_refused(done, alphatwin, tmp_path, change):
+    """Whatever differs: activity, blur, noise, calibration, movement, contours, a curve, the seed."""
     other = written(tmp_path / "other")
     (other.parent / "phantom.yaml").write_text(
-        PHANTOM.replace("CALIBRATED", "false").replace("7.4 GBq", "5 GBq"), encoding="utf-8"
+        PHANTOM.replace(*change).replace("CALIBRATED", "false"), encoding="utf-8"
     )
     code, _, err = alphatwin("run", other, "-o", done)
     assert code == 2
     assert "another phantom" in err
+
+
+def test_a_study_of_another_maker_is_refused(done, alphatwin, monkeypatch):
+    monkeypatch.setattr("alphatwin.imaging.phantom.__version__", "0.0.0")
+    code, _, err = alphatwin("run", done / "case.yaml", "-o", done)
+    assert code == 2
+    assert "another version" in " ".join(err.split())
 
 
 def test_earlier_cycles_are_added(done, tmp_path, alphatwin):

@@ -21,7 +21,7 @@ from ..draws import Draws
 from ..errors import AlphatwinError, CaseError
 from ..imaging.activity import DecayMaps, activity_series, decay_maps, region_shares
 from ..imaging.nifti import read_nifti
-from ..imaging.phantom import load_phantom, make_phantom
+from ..imaging.phantom import load_phantom, make_phantom, phantom_digests
 from ..imaging.reading import read_folder
 from ..imaging.registration import Registered, Transform, carry_labels, register, register_study, resample
 from ..imaging.series import find_series
@@ -158,19 +158,20 @@ def _phantom(spec: pathlib.Path, target: pathlib.Path, progress: Callable[[str],
         make_phantom(asked, target, progress=lambda step: progress(f"phantom: {step}"))
         return
     try:
-        truth = json.loads(known.read_text(encoding="utf-8"))
-        same = (
-            truth["seed"] == asked.seed and truth["nuclide"] == asked.nuclide
-            and truth["administered_MBq"] == asked.administered_activity_MBq
-            and truth["times_h"] == list(asked.scanner.times_h)
-            and set(truth["regions"]) == {*asked.regions, *asked.lesions}
-        )  # fmt: skip
+        made = dict(json.loads(known.read_text(encoding="utf-8"))["made_from"])
     except (OSError, ValueError, KeyError, TypeError):
-        same = False
-    if not same:
-        raise CaseError(
-            f"images.phantom: {target.name} holds another phantom. Delete that folder, or choose another place with --out."
-        )
+        made = {}
+    wanted = phantom_digests(asked)
+    if made == wanted:
+        return
+    what = (
+        "this phantom as another version of alphatwin made it"
+        if made.get("phantom") == wanted["phantom"]
+        else "another phantom"
+    )
+    raise CaseError(
+        f"images.phantom: {target.name} holds {what}. Delete that folder, or choose another place with --out."
+    )
 
 
 def _read(case: ImagesCase, folder: pathlib.Path) -> Study:
