@@ -146,9 +146,9 @@ def _relative(curve: CurveSamples) -> float:
 
 def region_results(
     maps: DecayMaps, doses: VoxelDoses, effects: Effects | None, density: Array, grid: Grid, shares: Shares,
-    curves: Mapping[str, CurveSamples], nuclide: str, biology: BiologyOptions | None,
+    curves: Mapping[str, CurveSamples], nuclide: str, biology: BiologyOptions | None, densities: Mapping[str, float],
 ) -> tuple[RegionResult, ...]:  # fmt: skip
-    """Doses of the regions, with their samples."""
+    """Doses of the regions, with their samples; `densities` are their means on the CT where its grid is finer."""
     nuclides = [str(n) for n in doses.found["nuclide"].values]
     radiations = [str(r) for r in doses.found["radiation"].values]
     mass_voxel = density * grid.voxel_mL
@@ -166,7 +166,9 @@ def region_results(
     energy = values[..., charged].sum(axis=-1) * mass_voxel[..., None]  # [z, y, x, nuclide], Gy g
     made = []
     for name, share in shares.items():
-        mass = float(np.sum(share * mass_voxel))
+        in_map = float(np.sum(share * mass_voxel))
+        volume = float(share.sum(dtype=float)) * grid.voxel_mL
+        mass = volume * densities[name] if name in densities else in_map
         parts: dict[str, dict[str, float]] = {}
         samples = np.zeros(len(photons_scale))
         lighter = np.asarray(curves[name].volume_mL / curves[name].nominal_volume_mL)
@@ -179,7 +181,7 @@ def region_results(
             split = np.einsum("zyx,zyxr->r", share * mass_voxel, values[..., i, :])
             in_charged = float(split[charged].sum())
             part = {
-                r: own * float(split[k]) / in_charged if k in charged and in_charged > 0 else float(split[k]) / mass
+                r: own * float(split[k]) / in_charged if k in charged and in_charged > 0 else float(split[k]) / in_map
                 for k, r in enumerate(radiations)
             }
             parts[q] = {r: v for r, v in part.items() if v > 0}
@@ -195,7 +197,7 @@ def region_results(
         )
         tissue = None if biology is None else biology.tissues.get(name, biology.tissues["*"])
         made.append(RegionResult(
-            name=name, volume_mL=float(share.sum(dtype=float)) * grid.voxel_mL, volume_sd_mL=curves[name].volume_sd_mL, mass_g=mass,
+            name=name, volume_mL=volume, volume_sd_mL=curves[name].volume_sd_mL, mass_g=mass,
             time_integrated_activity_MBq_h=curves[name].curve.time_integrated_activity_MBq_h,
             time_integrated_activity_sd_MBq_h=curves[name].sd, effective_half_life_h=curves[name].curve.effective_half_life_h,
             model=curves[name].curve.model, budget=dict(curves[name].budget), mean_Gy=mean, samples_Gy=samples,

@@ -7,7 +7,7 @@ import math
 import pathlib
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from ..imaging.activity import DecayMaps, activity_series, decay_maps, region_sh
 from ..imaging.nifti import read_nifti
 from ..imaging.phantom import load_phantom, make_phantom, phantom_digests
 from ..imaging.reading import read_folder
+from ..imaging.regions import mean_densities
 from ..imaging.registration import Registered, Transform, carry_labels, register, register_study, resample
 from ..imaging.series import find_series
 from ..imaging.values import Grid, Image, Labels, Study
@@ -105,7 +106,7 @@ def run_images(
     effects = effects_of(case.biology, doses, shares, found.curves)
     progress("regions")
     regions = region_results(
-        maps, doses, effects, density, grid, shares, found.curves, study.nuclide, case.biology
+        maps, doses, effects, density, grid, shares, found.curves, study.nuclide, case.biology, _densities(study, ref, shares)
     )  # fmt: skip
     earlier, notes = _earlier(case, place, ct, grid, progress)
     parent = next(iter(maps.values()))
@@ -234,6 +235,14 @@ def _body_share(study: Study, ref: int, grid: Grid) -> npt.NDArray[np.float32]:
     labels = study.points[ref].labels
     assert labels is not None
     return body_of(study.points[ref].ct, labels, grid)
+
+
+def _densities(study: Study, ref: int, shares: Mapping[str, Any]) -> dict[str, float]:
+    """Mean density of the regions that were drawn on the reference's CT; none where they were drawn on something else."""
+    ct, labels = study.points[ref].ct, study.points[ref].labels
+    if ct is None or labels is None or not labels.grid.same_as(ct.grid):
+        return {}
+    return mean_densities(labels, ct, [n for n in shares if n != REST])
 
 
 def _shares(
