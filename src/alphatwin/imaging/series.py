@@ -565,14 +565,19 @@ def _headers(folder: pathlib.Path) -> tuple[list[Header], frozenset[str]]:
     found: list[Header] = []
     words: set[str] = set()
     identities: list[Identity] = []
+    failed: tuple[str, ImageError] | None = None
     for path in _walk(folder):
         if not is_dicom(path):
             continue
         if path.name.upper() == "DICOMDIR":
             _check_file_set(path, folder)
             continue
-        label = path.relative_to(folder).as_posix()
-        header = opened(path, label=redacted(label, words))
+        label = redacted(path.relative_to(folder).as_posix(), words)
+        try:
+            header = opened(path, label=label)
+        except ImageError as error:  # told at the end, when it is known which words of its name to leave out
+            failed = failed or (label, error)
+            continue
         identity = Identity.of(header, salt)
         words |= identity.words
         for other in identities:
@@ -584,6 +589,9 @@ def _headers(folder: pathlib.Path) -> tuple[list[Header], frozenset[str]]:
         if identity.digests not in [i.digests for i in identities]:
             identities.append(identity)
         found.append(header)
+    if failed is not None:
+        label, error = failed
+        raise ImageError(str(error).replace(label, redacted(label, words))) from None
     return [replace(h, name=redacted(h.name, words)) for h in found], frozenset(words)
 
 
