@@ -106,6 +106,16 @@ def test_the_truth_comes_back_within_the_bounds(done):
             assert abs(row["deviation"]) < 0.05, row
 
 
+def test_masses_have_the_density_of_the_ct_and_not_of_the_wide_voxels(done):
+    """Voxels of 9.6 mm mix kidney and fat; the CT of 3 mm does not. Half a HU is 0.06 %, outlines move by parts of a voxel."""
+    found = json.loads((done / "small-case" / "summary.json").read_text(encoding="utf-8"))["regions"]
+    known = json.loads((done / "small-case-study" / "truth" / "truth.json").read_text(encoding="utf-8"))["regions"]
+    for region in found[:-1]:
+        truth = known[region["name"]]
+        density = truth["mass_g"] / truth["volume_mL"]
+        assert region["mass_g"] / region["volume_mL"] == pytest.approx(density, rel=2e-3), region["name"]
+
+
 def test_the_objects_say_the_same_as_the_maps(done):
     """RT Dose by SimpleITK and NIfTI by nibabel hold one map; the reports hold the means of the table."""
     import nibabel
@@ -143,6 +153,115 @@ def test_no_patient_in_anything_that_is_written(done):
             assert not str(pydicom.dcmread(file).PatientName), file.name
 
 
+WORDS = {
+    "PatientName": "Quibble^Zebedee", "PatientID": "ZQ-778812", "PatientBirthDate": "19510203", "AccessionNumber": "ACC-991177",
+    "InstitutionName": "Saint Pancras of Xyzzy", "InstitutionAddress": "Lane 41, Frobnitz", "StationName": "XYZZYCAM7",
+    "ReferringPhysicianName": "Grault^Corge", "PerformingPhysicianName": "Waldo^Fred", "OperatorsName": "Thud^Plugh",
+    "PhysiciansOfRecord": "Garply^Hoople", "StudyID": "STUDY-55501", "StudyDescription": "for Quibble", "OtherPatientIDs": "OLD-31337",
+    "SeriesDescription": "SPECT Zebedee", "ProtocolName": "XyzzyProto", "PatientComments": "aunt of Wobble",
+}  # fmt: skip
+HIDDEN = ("Quibble", "Zebedee", "778812", "19510203", "1951-02-03", "991177", "Pancras", "Xyzzy", "Frobnitz", "Grault", "Corge", "Waldo",
+          "Thud", "Plugh", "Garply", "Hoople", "55501", "31337", "Wobble")  # fmt: skip
+
+
+def named_study(source, target):
+    """The study as it would come from a hospital: names, numbers and descriptions in every object, and in names of files."""
+    import pydicom
+
+    uids, moments = set(), set()
+    for i, file in enumerate(sorted(source.rglob("*.dcm"))):
+        data = pydicom.dcmread(file)
+        for keyword, value in WORDS.items():
+            setattr(data, keyword, value)
+        if data.Modality == "RTSTRUCT":
+            data.StructureSetDate, data.StructureSetTime = data.StudyDate, data.StudyTime
+            data.StructureSetName, data.ReviewerName = "Quibble 1", "Waldo^Fred"
+            for roi in data.StructureSetROISequence:
+                roi.ROIDescription = "drawn by Grault"
+                if roi.ROIName == "spleen":
+                    roi.ROIName = "spleen Quibble"
+        for element in data.iterall():
+            if element.VR == "UI" and not str(element.value).startswith("1.2.840.10008."):
+                uids.update(str(v) for v in ([element.value] if isinstance(element.value, str) else element.value))
+            if element.VR in ("DA", "DT") and element.value:
+                day = str(element.value)[:8]
+                moments |= {day, f"{day[:4]}-{day[4:6]}-{day[6:]}", f"{day[6:]}.{day[4:6]}.{day[:4]}"}
+            if element.VR in ("TM", "DT") and element.value:
+                clock = str(element.value)[8 * (element.VR == "DT") :][:6]
+                moments |= {f"{clock[:2]}:{clock[2:4]}:{clock[4:]}", f"T{clock[:2]}:{clock[2:4]}"}
+        target.mkdir(parents=True, exist_ok=True)
+        data.save_as(target / f"Quibble_Zebedee_{i:04d}.dcm")
+    return uids, moments - {"20000101", "2000-01-01", "01.01.2000", "::"}
+
+
+def inside(file):
+    """Every byte of a file, unpacked too where it is packed."""
+    import gzip
+
+    raw = file.read_bytes()
+    return raw + gzip.decompress(raw) if file.suffix == ".gz" else raw
+
+
+def test_nothing_of_the_patient_or_the_hospital_is_in_any_byte_that_is_written(done, tmp_path, alphatwin):
+    """Names, numbers, dates, times, identifiers of the input in no file, no name of a file and no line of the terminal."""
+    uids, moments = named_study(done / "small-case-study" / "dicom", tmp_path / "dicom")
+    assert len(uids) > 100
+    assert any(m.startswith("2026-03") for m in moments)
+    case = CASE.replace("{phantom: phantom.yaml}", "{folder: dicom}")
+    code, out, err = alphatwin("run", written(tmp_path, case), "-o", tmp_path / "out")
+    assert code == 0, err
+    files = [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
+    assert len(files) >= 18
+    spelled = [w.encode() for w in (*HIDDEN, *moments, *uids)]
+    for file in files:
+        data = inside(file)
+        low = data.lower()
+        found = [w for w in spelled if w in data or w.lower() in low or w.decode().encode("utf-16-le") in data]
+        assert not found, (file.name, found)
+        assert not any(w in file.relative_to(tmp_path).as_posix() for w in HIDDEN)
+    assert not [w for w in (*HIDDEN, *moments, *uids) if w in out + err]
+    assert "spleen ***" in (tmp_path / "out" / "small-case" / "regions.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("identity", ["link", "keep"])
+def test_identifiers_stay_where_the_case_wants_the_objects_beside_the_images(done, tmp_path, alphatwin, identity):
+    import pydicom
+
+    case = CASE.replace("{phantom: phantom.yaml}", "{folder: dicom}").replace(
+        "samples: 60", f"samples: 1, identity: {identity}"
+    )
+    (tmp_path / "dicom").symlink_to(done / "small-case-study" / "dicom")
+    code, _, err = alphatwin("run", written(tmp_path, case), "-o", tmp_path, "-q")
+    assert code == 0, err
+    source = pydicom.dcmread(next((tmp_path / "dicom").rglob("CT/*.dcm")))
+    for file in (tmp_path / "small-case").glob("*.dcm"):
+        data = pydicom.dcmread(file)
+        assert data.StudyInstanceUID == source.StudyInstanceUID, file.name
+        assert bool(str(data.PatientName)) == (identity == "keep"), file.name
+
+
+@pytest.mark.parametrize("place", ["A_Quibble_Zebedee.dcm", "Quibble_Zebedee_9999.dcm"])
+def test_a_broken_file_is_told_without_its_patient(done, tmp_path, alphatwin, place):
+    """Also where it is read before the files that say who the patient is."""
+    named_study(done / "small-case-study" / "dicom", tmp_path / "dicom")
+    whole = next((tmp_path / "dicom").iterdir()).read_bytes()
+    unpacked = whole.replace(
+        b"UI\x14\x001.2.840.10008.1.2.1\x00", b"UI\x16\x001.2.840.10008.1.2.1.99"
+    )  # says deflated, is not
+    assert unpacked != whole
+    case = written(tmp_path, CASE.replace("phantom: phantom.yaml", "folder: dicom"))
+    for broken in (unpacked, whole[:300], whole[:140] + b"\xff" * 400 + whole[540:], whole[:1500], whole[:-1000]):
+        (tmp_path / "dicom" / place).write_bytes(broken)
+        for words in (["images", tmp_path / "dicom"], ["run", case, "-o", tmp_path]):
+            if words[0] == "run" and broken is not unpacked:
+                continue
+            code, out, err = alphatwin(*words)
+            assert code in ((2,) if broken is unpacked else (0, 2))
+            told = out + err
+            assert not [w for w in HIDDEN if w in told], told
+            assert "***" in told
+
+
 def test_bed_is_that_of_the_region(done):
     """BED between D and D (1 + D/(alpha/beta)), and with the G of the region; EQD2 = BED/(1 + 2/(alpha/beta))."""
     for region in json.loads((done / "small-case" / "summary.json").read_text(encoding="utf-8"))["regions"]:
@@ -174,13 +293,32 @@ def test_the_same_study_is_used_again_and_another_is_refused(done, alphatwin, tm
     assert code == 0
     assert "Known truth" in out
     assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith("Report"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("7.4 GBq", "5 GBq"), ("fwhm: 14 mm", "fwhm: 13 mm"), ("matrix: 48", "matrix: 48, noise: false"),
+        ("CALIBRATED", "true"), ("dose: local", "dose: local\nposes: [{}, {shift_mm: [5, 0, 0]}, {}]"),
+        ("contours: rtstruct", "contours: seg"), ("half_life: 50 h", "half_life: 51 h"), ("dose: local", "dose: local\nseed: 2"),
+    ],
+)  # fmt: skip
+def test_a_study_of_another_phantom_is_refused(done, alphatwin, tmp_path, change):
+    """Whatever differs: activity, blur, noise, calibration, movement, contours, a curve, the seed."""
     other = written(tmp_path / "other")
     (other.parent / "phantom.yaml").write_text(
-        PHANTOM.replace("CALIBRATED", "false").replace("7.4 GBq", "5 GBq"), encoding="utf-8"
+        PHANTOM.replace(*change).replace("CALIBRATED", "false"), encoding="utf-8"
     )
     code, _, err = alphatwin("run", other, "-o", done)
     assert code == 2
     assert "another phantom" in err
+
+
+def test_a_study_of_another_maker_is_refused(done, alphatwin, monkeypatch):
+    monkeypatch.setattr("alphatwin.imaging.phantom.__version__", "0.0.0")
+    code, _, err = alphatwin("run", done / "case.yaml", "-o", done)
+    assert code == 2
+    assert "another version" in " ".join(err.split())
 
 
 def test_earlier_cycles_are_added(done, tmp_path, alphatwin):

@@ -593,7 +593,7 @@ def results(folder):
     write_measurement_sr({"kidney_left": {"mean_Gy": 2.5}}, seg, folder / "measured.dcm", **keep)
     given = Administration("DOTATATE", "Lu-177", 7400.0, datetime.datetime(2026, 3, 1, 9, tzinfo=datetime.UTC))
     organs = [OrganDose("kidney_left", 2.5, 150.0)]
-    write_dose_sr(given, organs, first, folder / "sr.dcm", identity="remove")  # no patient: of this study all the same
+    write_dose_sr(given, organs, first, folder / "sr.dcm")  # no patient: of this study all the same
 
 
 @needs_orthanc

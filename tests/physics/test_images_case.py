@@ -100,3 +100,35 @@ def test_body_from_the_ct_has_no_holes_and_no_couch():
     outlined = np.zeros((3, 20, 20), bool)
     outlined[:, 5:10, 5:10] = True
     assert body_of(Image(hu, grid, "hu", "CT"), Labels({"body": outlined}, grid), grid).sum() == 75
+
+
+def test_noise_below_zero_adds_no_dose():
+    """A region of which a fifth of the voxels come out below zero: local dose times mass is the energy of its curve's decays."""
+    from types import SimpleNamespace
+
+    from alphatwin.imaging.activity import ActivitySeries
+    from alphatwin.kinetics import Curve
+    from alphatwin.physics.nuclides import nuclide
+    from alphatwin.run._images_dose import voxel_doses
+    from alphatwin.run.images import _maps
+
+    shape, times = (6, 8, 10), np.array([4.0, 24.0, 96.0])
+    grid = Grid(shape, np.diag([4.0, 4.0, 4.0, 1.0]))
+    rng = np.random.Generator(np.random.Philox(key=21))
+    values = np.exp(-0.015 * times)[:, None, None, None] * (1 + 2 * rng.standard_normal((3, *shape)))
+    series = ActivitySeries(tuple(Image(v, grid, "activity_concentration", "NM") for v in values), times, "Lu-177")
+    shares = {"all": np.ones(shape, np.float32)}
+    curve = Curve.from_terms([500.0], [0.015], nuclide="Lu-177")
+    case = SimpleNamespace(
+        fit=SimpleNamespace(voxels="shape"), method=SimpleNamespace(name="local"), options=SimpleNamespace(seed=1)
+    )
+    found = SimpleNamespace(curves={"all": SimpleNamespace(curve=curve)})
+    maps = _maps(case, series, Labels(dict(shares), grid), found)
+    assert maps.below_zero["all"] > 0.1
+    curves = {"all": SimpleNamespace(curve=curve, sd=0.0)}
+    doses = voxel_doses(
+        case, maps, np.ones(shape), {"water": np.ones(shape, bool)}, grid, shares, curves, lambda _: None
+    )
+    joule = float(doses.total.sum()) * grid.voxel_mL * 1e-3
+    emitted = 500.0 / 0.015 * 3.6e9 * nuclide("Lu-177").energy_MeV("electron") * 1.602176634e-13
+    assert joule == pytest.approx(emitted, rel=1e-6)

@@ -331,6 +331,60 @@ def test_more_activity_at_any_time_never_means_fewer_decays(j, more):
     assert (high >= low).all()
 
 
+def below_zero(seed=9, sd=0.5):
+    """Two regions of unequal uptake whose voxels scatter about it so widely that many are negative."""
+    rng = np.random.Generator(np.random.Philox(key=seed))
+    level = np.where(np.arange(10) < 5, 1.0, 0.3)[None, None] * np.ones(WHERE.shape)
+    clean = level * np.exp(-0.015 * T)[:, None, None, None]
+    return clean + sd * np.exp(-0.015 * T)[:, None, None, None] * rng.standard_normal(clean.shape)
+
+
+def test_negative_voxels_stay_where_sums_are_wanted():
+    """Sums over any part of a region are those of the linear fit, voxel by voxel, also where single voxels are below zero."""
+    values = below_zero()
+    series, labels = series_of(values), Labels({"all": np.ones(WHERE.shape, bool)}, WHERE)
+    curve = Curve.from_terms([float(values[0].sum() * WHERE.voxel_mL)], [0.015], nuclide="Lu-177")
+    maps = decay_maps(series, labels, {"all": curve}, conserve=False)
+    found, shape = maps["Lu-177"].array, curve.activity_MBq(T)
+    assert (found < 0).mean() > 0.02
+    part = values[:, :, :, 6:].sum(axis=(1, 2, 3))  # summed first, then scaled: what a fit of the whole part gives
+    want = oracle.scaled(T, part, shape, np.ones(4)) * curve.time_integrated_activity_MBq_h * WHERE.voxel_mL * PER_MBQ_H
+    assert found[:, :, 6:].sum() == pytest.approx(want, rel=1e-9)
+    held = -found[found < 0].sum() / found.sum()
+    assert maps.below_zero["all"] == pytest.approx(held, rel=1e-9)
+    assert any("below zero" in note and "stay" in note for note in maps.notes)
+
+
+def test_a_map_without_negative_voxels_keeps_the_decays_of_every_region():
+    values = below_zero(sd=1.0)
+    sigma = np.exp(-0.015 * T)[:, None, None, None] * np.ones(values.shape)
+    series, labels = series_of(values, sigma), halves()
+    curves = fit_regions(region_activity(series, labels), "mono", relative_sd=0.05)
+    kept, moved = (decay_maps(series, labels, curves, below_zero=how) for how in ("keep", "move"))
+    assert (kept["Lu-177"].array < 0).any()
+    assert (moved["Lu-177"].array >= 0).all()
+    for name, curve in curves.items():
+        assert moved.region_decays[name] == pytest.approx(kept.region_decays[name], rel=1e-12)
+        want = curve.time_integrated_activity_MBq_h * PER_MBQ_H
+        assert moved.region_decays[name]["Lu-177"] == pytest.approx(want, rel=1e-6)
+        assert 0 < moved.below_zero[name] < 1
+        assert any(note.startswith(f"{name}: voxels below zero") and "scaled" in note for note in moved.notes)
+    a = halves().masks["a"] == 1  # held by one region alone: a sum over the map itself
+    assert moved["Lu-177"].array.sum() == pytest.approx(kept["Lu-177"].array.sum(), rel=1e-12)
+    ratio = moved["Lu-177"].array[a & (kept["Lu-177"].array > 0)] / kept["Lu-177"].array[a & (kept["Lu-177"].array > 0)]
+    np.testing.assert_allclose(ratio, 1 / (1 + moved.below_zero["a"]), rtol=1e-9)
+    cut = np.maximum(kept["Lu-177"].array, 0).sum() / kept["Lu-177"].array.sum()
+    assert cut > 1.01  # what cutting them off would add
+    assert (moved["Lu-177"].sigma > 0).all()
+
+
+def test_a_misspelt_way_with_negative_voxels_is_refused():
+    with pytest.raises(ImageError, match="Did you mean move"):
+        decay_maps(
+            series_of(noisy()), halves(), {"a": Curve.from_terms([1.0], [0.02], nuclide="Lu-177")}, below_zero="mov"
+        )
+
+
 # --- daughters -------------------------------------------------------------------------------------------------------
 
 

@@ -115,12 +115,31 @@ def test_simpleitk_takes_one_mm_slices_and_no_real_world_slope_and_we_do_not(tmp
 
 
 def test_frames_of_nm_are_put_in_the_order_of_their_slice_vector(tmp_path):
-    data = d.nm_tomo(counts()[[2, 0, 1, 4, 3]], AXIAL)
-    data.SliceVector = [3, 1, 2, 5, 4]
+    data = d.nm_tomo(counts()[[0, 2, 1, 4, 3]], AXIAL)
+    data.SliceVector = [1, 3, 2, 5, 4]
     assert (read_nm(d.save(data, tmp_path / "a.dcm")).array == counts()).all()
     data.SliceVector = [1, 1, 2, 3, 4]
     with pytest.raises(ImageError, match="SliceVector"):
         read_nm(d.save(data, tmp_path / "b.dcm"))
+
+
+@pytest.mark.parametrize("spacing", [3.0, -3.0])
+def test_one_position_of_a_descending_stack_is_ambiguous_and_refused(tmp_path, spacing):
+    """The place of the first frame or of slice 1: 12 mm apart and mirrored; with a place for each slice it is known."""
+    data = d.nm_tomo(counts(), AXIAL)
+    data.SliceVector, data.SpacingBetweenSlices = [5, 4, 3, 2, 1], spacing
+    with pytest.raises(ImageError, match=r"slice 5 by its SliceVector.*position for each slice"):
+        read_nm(d.save(data, tmp_path / "a.dcm"))
+    (found,) = find_series(tmp_path)
+    assert "upside down" in found.problems[0]
+    one = data.DetectorInformationSequence[0]
+    data.DetectorInformationSequence = d.Sequence([
+        d.item(ImagePositionPatient=[-40.0, -30.0, 10.0 + spacing * (4 - k)], ImageOrientationPatient=list(one.ImageOrientationPatient))
+        for k in range(5)
+    ])  # fmt: skip
+    image = read_nm(d.save(data, tmp_path / "a.dcm"))
+    for k in range(5):
+        assert at_lps(image, (-40, -30, 10 + spacing * (4 - k))) == counts()[k, 0, 0]
 
 
 def test_positions_of_every_slice_are_used_where_the_object_has_them(tmp_path):

@@ -392,7 +392,7 @@ def written(tmp_path, identity):
 
 
 def test_nobody_is_named_unless_asked(tmp_path):
-    for file in written(tmp_path, "remove"):
+    for file in written(tmp_path, "link"):
         raw, data = file.read_bytes(), pydicom.dcmread(file)
         for word in (b"Doe", b"Jane", b"MRN", b"4711", b"19500607", b"20260302", b"20260309"):
             assert word not in raw, (file.name, word)
@@ -400,6 +400,25 @@ def test_nobody_is_named_unless_asked(tmp_path):
         assert {c.CodeValue for c in data.DeidentificationMethodCodeSequence} == {"113100", "113107", "113110"}
         assert data.StudyInstanceUID == reference().StudyInstanceUID
         assert "Subject Age" not in str(data)
+
+
+def test_no_identifier_of_the_study_stays_where_none_is_wanted(tmp_path):
+    """Neither study, frame, slices nor plan; and what was written together still belongs together."""
+    known = {
+        str(e.value) for e in reference().iterall() if e.VR == "UI" and not str(e.value).startswith("1.2.840.10008.")
+    }
+    assert len(known) > 3
+    objects = [pydicom.dcmread(file) for file in written(tmp_path, "remove")]
+    for file, data in zip(written(tmp_path, "remove"), objects, strict=True):
+        raw = file.read_bytes()
+        assert not [uid for uid in known if uid.encode() in raw], file.name
+        assert data.PatientIdentityRemoved == "YES"
+        retained = "113110" in {c.CodeValue for c in data.DeidentificationMethodCodeSequence}
+        assert retained == (data is objects[-1])  # tied to the segmentation, whose identifiers are new already
+    assert len({data.StudyInstanceUID for data in objects}) == 1
+    assert len({data.FrameOfReferenceUID for data in objects if "FrameOfReferenceUID" in data}) == 1
+    seg, report = objects[0], str(objects[-1])
+    assert str(seg.SOPInstanceUID) in report
 
 
 def test_the_patient_goes_along_when_asked(tmp_path):
@@ -467,13 +486,13 @@ def faults(file):
     return [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")]
 
 
-@pytest.mark.parametrize("identity", ["keep", "remove"])
+@pytest.mark.parametrize("identity", ["keep", "link", "remove"])
 def test_dciodvfy_finds_no_error(tmp_path, identity):
     for file in written(tmp_path, identity):
         assert faults(file) == [], file.name
 
 
-@pytest.mark.parametrize("identity", ["keep", "remove"])
+@pytest.mark.parametrize("identity", ["keep", "link", "remove"])
 def test_dcmtk_reads_the_reports(tmp_path, identity):
     tool = shutil.which("dsrdump")
     if tool is None:

@@ -202,6 +202,37 @@ def test_a_study_names_the_time_point_and_keeps_what_has_no_calibration():
     assert slow.points[1].emission.array == pytest.approx(made.points[1].emission.array)
 
 
+def test_counts_among_images_in_MBq_per_mL_get_the_calibration_and_the_others_keep_theirs():
+    """The same activity twice: once as counts, once as the concentration that they are worth."""
+    worth = CALIBRATION.MBq_per_mL_per_count(1800.0, GRID.voxel_mL)
+    later = {"started": GIVEN + datetime.timedelta(hours=48)}
+    given = study(image(), image(100.0 * worth, "activity_concentration", **later))
+    made = q.quantify_study(given, CALIBRATION)
+    first, second = (p.emission for p in made.points)
+    assert second.array == pytest.approx(first.array, rel=1e-12)
+    assert second.sigma is None
+    assert any("keeps its own calibration" in n for n in second.notes)
+    assert not any("keeps its own calibration" in n for n in first.notes)
+    with pytest.raises(ImageError, match=r"Time point 1: .*no calibration"):
+        q.quantify_study(given)
+    with pytest.raises(ImageError, match=r"Time point 1: .*already"):  # of use for no image: a slip
+        q.quantify_study(study(second, replace(second, acquisition=replace(second.acquisition, **later))), CALIBRATION)
+
+
+def test_a_case_with_counts_and_MBq_per_mL_knows_the_noise_of_both():
+    from types import SimpleNamespace
+
+    from alphatwin.run._images_activity import calibrated
+
+    worth = CALIBRATION.MBq_per_mL_per_count(1800.0, GRID.voxel_mL)
+    given = study(image(), image(100.0 * worth, "activity_concentration", started=GIVEN + datetime.timedelta(hours=48)))
+    case = SimpleNamespace(calibration=SimpleNamespace(cps_per_MBq=9.0, sd=0.03, nuclide="Lu-177", source=""))
+    first, second = (p.emission for p in calibrated(case, given).points)
+    # Poisson: 10 of 100 counts; decay of half an hour within the scan is 0.1 %
+    assert first.sigma / first.array == pytest.approx(np.full(GRID.shape, 0.1), rel=2e-3)
+    assert second.sigma / second.array == pytest.approx(np.full(GRID.shape, 0.1), rel=2e-3)
+
+
 def test_sums_inside_an_outline_and_their_noise():
     done = q.quantify_study(study(image(100.0)), CALIBRATION)
     share = np.zeros(GRID.shape, np.float32)
@@ -411,5 +442,9 @@ def test_samples_of_a_surrogate_that_would_grow_are_refused():
 def test_uptake_ratios_are_cited_and_misses_are_suggestions():
     ratio = q.uptake_ratio("ga68-ha-dotatate", "lu177-ha-dotatate", "tumour")
     assert (ratio.value, ratio.source) == (1.43, "siebinga2023predicting")
+    assert not ratio.verified  # which ligand is over which was not read
+    curve = Curve.from_terms([10.0], [0.7], nuclide="Ga-68")
+    way = q.Surrogate("Ga-68", "Lu-177", 100.0, 7400.0, allow_extrapolation=True)
+    assert any("not verified" in n for n in way.transfer(curve, last_image_h=1.0, ratio=ratio).notes)
     with pytest.raises(CatalogError, match="kidneys"):
         q.uptake_ratio("ga68-ha-dotatate", "lu177-ha-dotatate", "kidney")

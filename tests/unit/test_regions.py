@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from alphatwin.errors import AlphatwinError, ImageError
 from alphatwin.imaging import Grid, Image, Labels, cortex, segment_ct, threshold_region, volume_sd_mL, with_volume_sd
+from alphatwin.imaging.regions import mean_densities
 
 
 def cube(n=40, mm=2.0):
@@ -231,3 +232,27 @@ def test_their_masks_become_our_regions(program, ct):
 def test_segmentation_refusals(program, ct, regions, options, message):
     with pytest.raises(AlphatwinError, match=message):
         segment_ct(ct, regions, **{"command": program, **options})
+
+
+def test_the_density_of_a_region_is_that_inside_its_outline():
+    """A ball of 40 HU with a core of 60 HU, in fat: 1.003 + 1.169e-3 H (Schneider 2000, whose point at 23 HU is rounded by 1.1e-3);
+    the core has its voxels for itself."""
+    where = cube()
+    ball, core = radius(where) <= 20, radius(where) <= 8
+    hu = np.where(core, 60.0, np.where(ball, 40.0, -100.0))
+    ct = Image(hu, where, "hu", "CT")
+    found = mean_densities(
+        Labels({"ball": ball, "core": core, "body": np.ones_like(ball)}, where), ct, ["ball", "core"]
+    )
+    assert list(found) == ["ball", "core"]
+    assert found == pytest.approx({"ball": 1.003 + 1.169e-3 * 40, "core": 1.003 + 1.169e-3 * 60}, rel=1.1e-3)
+    shares = np.where(core, np.float32(0.5), np.float32(0.0))
+    mixed = mean_densities(Labels({"ball": ball, "core": shares}, where), ct, ["ball", "core"])
+    n, m = (ball & ~core).sum(), core.sum()
+    assert mixed["ball"] == pytest.approx((n * found["ball"] + 0.5 * m * found["core"]) / (n + 0.5 * m), rel=1e-9)
+    with pytest.raises(AlphatwinError, match="Did you mean core"):
+        mean_densities(Labels({"core": core}, where), ct, ["cor"])
+    with pytest.raises(ImageError, match="no voxel of its own"):
+        mean_densities(Labels({"core": core, "same": core}, where), ct, ["core", "same"])
+    with pytest.raises(ImageError, match="grids differ"):
+        mean_densities(Labels({"core": core}, where), Image(hu, Grid(where.shape, np.eye(4)), "hu", "CT"), ["core"])

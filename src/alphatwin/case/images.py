@@ -225,8 +225,10 @@ class ImagesOptions(Part):
 
     samples: int = Field(default=400, ge=1, le=20_000, strict=True, description="of the uncertainty; 1: point estimate")
     seed: int = Field(default=1, ge=0, lt=2**32, strict=True)
-    identity: Literal["remove", "keep"] = Field(
-        default="remove", description="name, ID and dates in the objects written"
+    identity: Literal["remove", "link", "keep"] = Field(
+        default="remove",
+        description="remove: no name, ID, date or identifier of the images in the objects written; link: only the identifiers, so "
+        "that they lie with the images in a PACS or planning system; keep: name, ID and dates too",
     )
 
 

@@ -6,7 +6,7 @@ import datetime
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,10 @@ DecayTo = Literal["start", "middle", "administration"]
 _TARGETS: tuple[DecayTo, ...] = ("start", "middle", "administration")
 PARALYZABLE_TURN = math.exp(-1.0)  # observed rate times dead time where a paralyzable counter turns over
 MARGIN = 0.10  # a total may exceed what is left by this share before it is remarked on: calibration and scatter
+MIXED = (
+    "This image was in MBq/mL already and keeps its own calibration; other time points hold counts and were given one. Nothing "
+    "checks that the two agree."
+)
 LEAST_SHARE = 0.02  # of what is left; less than that in an image is more often a wrong unit than a cut field of view
 
 
@@ -346,6 +350,9 @@ def quantify_study(
 ) -> Study:
     """Every emission image of a study as activity concentration; see `quantify`.
 
+    Where some images hold counts and others MBq/mL, the calibration is that of the counts; the others keep what their scanner
+    made of them, and a note of each says so. A calibration that no image of its window needs is refused.
+
     Parameters
     ----------
     study : Study
@@ -365,6 +372,11 @@ def quantify_study(
     ------
     ImageError
         As `quantify`, with the time point named; rates that do not go with the time points.
+
+    Notes
+    -----
+    Two calibrations in one curve are no fault of a study as such (a system was recalibrated, a reconstruction changed), but
+    their ratio bends the curve, and nothing here checks it.
     """
     factors: dict[str, Calibration] = {}
     if isinstance(calibration, Calibration):
@@ -381,21 +393,34 @@ def quantify_study(
         raise ImageError(
             f"{len(rates_cps)} rates were given for {len(study.points)} time points; one for each is needed."
         )
+    needed = {key for point in study.points for key, image in _of(point).items() if image.quantity == "counts"}
+
+    def quantified(key: str, image: Image, **options: Any) -> Image:
+        own = factors.get(key)
+        if own is None or image.quantity == "counts" or key not in needed:
+            return quantify(image, own, **options)
+        made = quantify(image, **options)
+        return replace(made, notes=(*made.notes, MIXED))
+
     points: list[TimePoint] = []
     for k, point in enumerate(study.points):
         rate = None if rates_cps is None else rates_cps[k]
         try:
-            emission = quantify(point.emission, factors.get("main"), to=to, nuclide=study.nuclide, rate_cps=rate,
-                                administered_at=study.administered_at, administered_MBq=study.administered_MBq)  # fmt: skip
+            emission = quantified("main", point.emission, to=to, nuclide=study.nuclide, rate_cps=rate,
+                                  administered_at=study.administered_at, administered_MBq=study.administered_MBq)  # fmt: skip
             windows = {
-                key: quantify(image, factors[key], to=to, nuclide=study.nuclide, rate_cps=rate,
-                              administered_at=study.administered_at) if key in factors else image
+                key: quantified(key, image, to=to, nuclide=study.nuclide, rate_cps=rate,
+                                administered_at=study.administered_at) if key in factors else image
                 for key, image in point.windows.items()
             }  # fmt: skip
         except ImageError as error:
             raise ImageError(f"Time point {k + 1}: {error}") from None
         points.append(replace(point, emission=emission, windows=windows))
     return replace(study, points=tuple(points))
+
+
+def _of(point: TimePoint) -> dict[str, Image]:
+    return {"main": point.emission, **point.windows}
 
 
 def check_total(image: Image, administered_MBq: float, administered_at: datetime.datetime) -> tuple[str, ...]:

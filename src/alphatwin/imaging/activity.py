@@ -14,6 +14,11 @@ mono
     drawn towards that of the region.
 
 Then each region's decays are those of its curve (Kinetics), exactly; see docs/image-kinetics.md.
+
+Voxels of an image that was corrected for scatter or filtered can be negative, and so can s_v by "shape". Cutting them off would
+add decays to the region. Either they stay (sums over any part are unbiased), or they are set to zero and the region's
+other voxels are scaled by ``sum(TIA)/sum(max(TIA, 0))``. That is the map nearest to the fits, in units of a variance that goes
+with the voxel's value as that of counts does, which is nowhere negative and has the same sum.
 """
 
 from __future__ import annotations
@@ -53,6 +58,7 @@ Array = npt.NDArray[np.float64]
 REMAINDER = "remainder"  # what no region claims
 BODY = "body"
 METHODS = ("shape", "tilt", "mono")
+BELOW_ZERO = ("keep", "move")
 FASTEST = 8.0  # a voxel's rate is at most this many times its region's
 
 
@@ -431,6 +437,8 @@ class DecayMaps(Mapping[str, Image]):
         Of the region's time-integrated activity (the fit): common to all its voxels; NaN where unknown.
     scale : dict of str to float
         Factor that brought the voxels' own fits to the decays of the region's curve; near 1 where both agree.
+    below_zero : dict of str to float
+        Share of the region's decays that its voxels below zero held in the fits, as a number from 0; see `decay_maps`.
     effective_half_life_h : Image, optional
         Of the slowest phase, for methods "tilt" and "mono"; 0 outside.
     notes : tuple of str
@@ -441,6 +449,7 @@ class DecayMaps(Mapping[str, Image]):
     elsewhere: dict[str, dict[str, float]]
     shared_relative_sd: dict[str, float]
     scale: dict[str, float]
+    below_zero: dict[str, float]
     effective_half_life_h: Image | None = None
     notes: tuple[str, ...] = ()
 
@@ -483,6 +492,7 @@ def decay_maps(
     rate_relative_sd: float | None = 0.3,
     conserve: bool = True,
     chain: Kinetics | None = None,
+    below_zero: Literal["keep", "move"] = "keep",
 ) -> DecayMaps:
     """Number of decays of every nuclide of the chain in every voxel.
 
@@ -505,6 +515,10 @@ def decay_maps(
         Scale each region so that its voxels sum to the decays of its curve.
     chain : Kinetics, optional
         Of the same curves, solved already, in place of `daughters`: such as one whose blood was shared out.
+    below_zero : {"keep", "move"}
+        Voxels that "shape" finds below zero, which are noise: "keep" them, so that the sum over any part of a region is
+        unbiased; or set them to zero and scale the others of the region down to the same sum, for a dose and for files that
+        may hold nothing negative. The notes say how much was moved. ("tilt" and "mono" find none.)
 
     Returns
     -------
@@ -522,6 +536,9 @@ def decay_maps(
     """
     if method not in METHODS:
         raise ImageError(f"No method {method!r}. {suggestion(str(method), METHODS)}Allowed: {', '.join(METHODS)}.")
+    if below_zero not in BELOW_ZERO:
+        hint = suggestion(str(below_zero), BELOW_ZERO)
+        raise ImageError(f"below_zero is {below_zero!r}. {hint}Allowed: {', '.join(BELOW_ZERO)}.")
     if rate_relative_sd is not None and not (math.isfinite(rate_relative_sd) and rate_relative_sd > 0):
         raise ImageError(f"rate_relative_sd is {rate_relative_sd!r}; it must be above zero, e.g. 0.3, or None.")
     if method != "shape" and len(series.images) < 2:
@@ -544,7 +561,27 @@ def decay_maps(
             notes.append(
                 f"{name}: the voxels' own fits were scaled by {factor:.3f} to the decays of the region's curve."
             )
-    return _finished(series, voxels, parts, sd, factors, half_life, daughters or InPlace(), notes, chain)
+    parts, held = _above_zero(parts, move=below_zero == "move")
+    lost = dict(zip(voxels.names, held, strict=True))
+    notes += [_moved(name, share, below_zero) for name, share in lost.items() if share > 0]
+    return _finished(series, voxels, parts, sd, factors, half_life, daughters or InPlace(), notes, lost, chain)
+
+
+def _above_zero(parts: list[Array], *, move: bool) -> tuple[list[Array], list[float]]:
+    """Decays [voxel] by region without negative ones and of the same sum, if asked; and the share that those held."""
+    made, held = [], []
+    for part in parts:
+        whole, positive = float(part.sum()), float(np.maximum(part, 0.0).sum())
+        held.append(max(positive - whole, 0.0) / whole)
+        made.append(np.maximum(part, 0.0) * (whole / positive) if move and held[-1] > 0 else part)
+    return made, held
+
+
+def _moved(name: str, share: float, what: str) -> str:
+    told = f"{name}: voxels below zero (noise) hold {-100 * share:.2g} % of its decays"
+    if what == "keep":
+        return f"{told}; they stay, so that sums are unbiased."
+    return f"{told}; they were set to zero and its other voxels scaled by {1 / (1 + share):.4f}, so that its sum stays."
 
 
 def _voxels(series: ActivitySeries, labels: Labels, curves: Mapping[str, Curve]) -> _Voxels:
@@ -694,6 +731,7 @@ def _finished(
     half_life: Array | None,
     daughters: InPlace | FreeDaughters,
     notes: list[str],
+    below_zero: dict[str, float],
     chain: Kinetics | None = None,
 ) -> DecayMaps:
     """Daughters added, arrays made images."""
@@ -702,16 +740,17 @@ def _finished(
         chain = chain_kinetics(parents, _one_nuclide(dict(zip(v.names, v.curves, strict=True))), daughters)
     decays = integrate(chain).decays.values[0]
     row = {region: i for i, region in enumerate(chain.regions)}
-    total = sum(parts, np.zeros_like(sd))
+    weights = sum((np.abs(p) for p in parts), np.zeros_like(sd))
     maps, region_decays = {}, {name: {} for name in v.names}  # type: dict[str, Image], dict[str, dict[str, float]]
     shape = series.grid.shape
     for q, nuclide in enumerate(chain.nuclides):
-        values = np.zeros_like(total)
+        values, sized = np.zeros_like(sd), np.zeros_like(sd)
         for name, part in zip(v.names, parts, strict=True):
             ratio = float(decays[row[name], q] / decays[row[name], 0])
             values += ratio * DECAYS_PER_MBQ_H * part
+            sized += ratio * DECAYS_PER_MBQ_H * np.abs(part)
             region_decays[name][nuclide] = ratio * DECAYS_PER_MBQ_H * float(part.sum())
-        noise = sd * np.divide(values, total, out=np.full_like(total, DECAYS_PER_MBQ_H), where=total > 0)
+        noise = sd * np.divide(sized, weights, out=np.full_like(sd, DECAYS_PER_MBQ_H), where=weights > 0)
         maps[nuclide] = Image(
             values.reshape(shape), series.grid, "decays", "OT", series.images[0].frame_of_reference,
             sigma=noise.reshape(shape), source="voxel fits", notes=tuple(notes),
@@ -741,6 +780,7 @@ def _finished(
         elsewhere,
         {name: c.sd / c.time_integrated_activity_MBq_h for name, c in zip(v.names, v.curves, strict=True)},
         dict(zip(v.names, factors.tolist(), strict=True)),
+        below_zero,
         image,
         tuple(notes),
     )

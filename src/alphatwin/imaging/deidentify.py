@@ -19,7 +19,7 @@ from .dicom import Identity as Person
 
 __all__ = ["Identity", "deidentify"]
 
-Identity = Literal["remove", "keep"]
+Identity = Literal["link", "remove", "keep"]
 OURS = "99ALPHATWIN"
 EPOCH = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 DUMMY_DATE, DUMMY_TIME = "20000101", "000000"
@@ -133,6 +133,12 @@ def deidentify(dataset: Any, *, uids: Literal["keep", "replace"] = "keep", key: 
     if hasattr(made, "file_meta") and made.file_meta is not None and uids == "replace":
         made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
     return made
+
+
+def identifiers_replaced(dataset: Any) -> bool:
+    """Whether an object of ours was written without its patient and with new identifiers: once is enough."""
+    codes = {str(item.get("CodeValue") or "") for item in dataset.get("DeidentificationMethodCodeSequence") or ()}
+    return str(dataset.get("Manufacturer") or "") == MAKER and "113100" in codes and "113110" not in codes
 
 
 def _moments(data: Any) -> list[datetime.datetime]:

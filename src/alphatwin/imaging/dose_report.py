@@ -19,7 +19,7 @@ from ..errors import ImageError, suggestion
 from ..physics.nuclides import nuclide as nuclide_of
 from . import _objects
 from ._objects import code_of_nuclide, dicom_uid
-from .deidentify import Identity
+from .deidentify import Identity, identifiers_replaced
 from .dicom import needed, opened
 from .writing import (
     Reference,
@@ -278,7 +278,7 @@ def write_dose_sr(
     patient: PatientCharacteristics | None = None,
     intent: str = "therapeutic",
     comment: str = "",
-    identity: Identity = "remove",
+    identity: Identity = "link",
     made_at: datetime.datetime | None = None,
 ) -> pathlib.Path:
     """Write a Radiopharmaceutical Radiation Dose SR: TID 10021 with one event (10022) and its organ doses (10023).
@@ -295,7 +295,7 @@ def write_dose_sr(
         TID 10024; left out of a de-identified report.
     intent : {"therapeutic", "diagnostic"}
     comment : str
-    identity : {"remove", "keep"}
+    identity : {"link", "remove", "keep"}
     made_at : datetime, optional
 
     Returns
@@ -391,7 +391,7 @@ def write_measurement_sr(
     path: str | pathlib.Path,
     *,
     method: str = "",
-    identity: Identity = "remove",
+    identity: Identity = "link",
     made_at: datetime.datetime | None = None,
 ) -> pathlib.Path:
     """Write what was measured in the regions of a segmentation as a measurement report, TID 1500.
@@ -405,7 +405,7 @@ def write_measurement_sr(
     path : path
     method : str
         How the dose was found; it goes with every region.
-    identity : {"remove", "keep"}
+    identity : {"link", "remove", "keep"}
     made_at : datetime, optional
 
     Returns
@@ -466,6 +466,8 @@ def write_measurement_sr(
     )
     _settled(made, uid, when, data)
     made.SeriesDescription = "alphatwin measurements"
+    if identity == "remove" and identifiers_replaced(data):
+        identity = "link"  # to the segmentation as it is
     return finished(made, path, identity)
 
 

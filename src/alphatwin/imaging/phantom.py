@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import catalog
+from .. import __version__
 from ..catalog.phantoms import image_anatomy
 from ..errors import ImageError, suggestion
+from ..physics.hounsfield import HU_LIMITS, density_from_hu, hu_from_density
 from ..physics.nuclides import nuclide as nuclide_of
 from . import _objects
 from ._files import folder_for, new_folder, text_file
@@ -34,15 +35,15 @@ from .dicom import needed
 from .nifti import write_nifti
 from .values import Grid, Image, Labels
 
-__all__ = ["PhantomTruth", "load_phantom", "make_phantom"]
+__all__ = ["PhantomTruth", "load_phantom", "make_phantom", "phantom_digests"]
 
 Array = npt.NDArray[np.float64]
 PART_MM, MOST_PARTS = 1.5, 4  # edge of the parts of a voxel of the anatomy where four a side are enough for it
 FWHM = 2 * math.sqrt(2 * math.log(2))  # of a Gaussian, in standard deviations
 BACKGROUND, BODY = "background", "body"
 LESION_HU = 50.0
-MEDIA = {"kidney_left": "kidney", "kidney_right": "kidney", "liver": "liver", "spleen": "spleen"}
 DECAYS_PER_MBQ_H = 3.6e9
+MAKERS = ("phantom.py", "_phantom_spec.py", "_phantom_dose.py", "_objects.py", "writing.py", "nifti.py")
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,6 +184,26 @@ def make_phantom(
     return truth
 
 
+def phantom_digests(spec: PhantomSpec) -> dict[str, str]:
+    """What a study was made from, as truth.json keeps it: the phantom with its seed and title, and the code that makes it.
+
+    Parameters
+    ----------
+    spec : PhantomSpec
+
+    Returns
+    -------
+    dict of str to str
+        SHA-256 by ``phantom`` and ``maker``. Two studies whose digests agree have the same bytes.
+    """
+    here = pathlib.Path(__file__).parent
+    maker = hashlib.sha256(__version__.encode())
+    for name in MAKERS:
+        maker.update(hashlib.sha256((here / name).read_bytes()).digest())
+    told = json.dumps([spec.sha256(), spec.seed, spec.title])
+    return {"phantom": hashlib.sha256(told.encode()).hexdigest(), "maker": maker.hexdigest()}
+
+
 # --- anatomy ---------------------------------------------------------------------------------------------------------
 
 
@@ -247,7 +268,7 @@ def _carried(name: str) -> tuple[npt.NDArray[np.float32], Grid, npt.NDArray[np.i
 def _stylised(
     piece: BodyPiece,
 ) -> tuple[npt.NDArray[np.float32], Grid, npt.NDArray[np.int16], dict[str, int], tuple[str, ...]]:
-    """A slab of a stylised body: HU = 1000 (density - 1), density in g/cm3; air outside."""
+    """A slab of a stylised body: the CT numbers that stand for its densities, so that a reader finds these; air outside."""
     from ..transport.bodies import voxel_body
 
     whole = voxel_body(piece.body, piece.voxel_mm / 10)
@@ -255,7 +276,7 @@ def _stylised(
     kept = np.flatnonzero((z >= piece.bottom_cm) & (z <= piece.top_cm))
     labels = np.pad(whole.labels[kept], ((0, 0), (3, 3), (3, 3))).astype(np.int16)
     density = [0.0, *(whole.body.tissues[whole.body.regions[n].tissue].density.value for n in whole.names[1:])]
-    hu = (1000.0 * (np.array(density)[labels] - 1.0)).astype(np.float32)
+    hu = np.array([-1000.0, *hu_from_density(density[1:])], np.float32)[labels]
     x0, y0 = (10 * (whole.origin_cm[i] + (0.5 - 3) * whole.edge_cm) for i in (0, 1))
     affine: Array = np.diag([piece.voxel_mm] * 3 + [1.0])
     affine[:3, 3] = x0, y0, 10 * z[kept[0]]
@@ -341,15 +362,20 @@ class _Study:
             made += share * (amount / float(share.sum(dtype=float)))
         return made
 
-    def density(self) -> Array:
-        """g/cm3: of the medium for kidneys, liver and spleen, else 1 + HU/1000 within 0.001 and 2."""
-        made = np.clip(1.0 + self.anatomy.hu.astype(float) / 1000.0, 0.001, 2.0)
-        for name in self.names[1:]:
-            medium = MEDIA.get(name, "soft-tissue" if name in self.spec.lesions else None)
-            if medium is not None:
-                share = self.shares[name]
-                made = made * (1 - share) + share * catalog.medium(medium).density.value
-        return np.asarray(made)
+    @property
+    def split(self) -> tuple[int, int, int]:
+        """Parts of a voxel along z, y, x."""
+        counts = [len({round(float(offset[axis]), 6) for offset, _ in self.parts}) for axis in (2, 1, 0)]
+        return counts[0], counts[1], counts[2]
+
+    def tissue_density(self) -> Array:
+        """g/cm3 of the anatomy without lesions: what its CT number stands for."""
+        return density_from_hu(np.clip(self.anatomy.hu.astype(float), *HU_LIMITS))
+
+    def mass_g(self, name: str) -> float:
+        """Mass of a region: the density of its CT, or that of a lesion."""
+        density = _lesion_density() if name in self.spec.lesions else self.tissue_density()
+        return float((self.shares[name] * density).sum(dtype=float)) * self.anatomy.grid.voxel_mL
 
     # --- geometry --------------------------------------------------------------------------------------------------
 
@@ -403,7 +429,6 @@ class _Study:
         """Everything that is known."""
         s, names = self.spec.scanner, tuple(self.uptakes)
         hours = s.duration_s / 3600.0
-        density, voxel = self.density(), self.anatomy.grid.voxel_mL
         volume = s.voxel_mm**3 / 1000.0
         decays = {n: self.decays(n) for n in names}
         masks: dict[str, npt.NDArray[np.generic]] = {n: self.shares[n] for n in names}
@@ -415,12 +440,10 @@ class _Study:
         dose: dict[str, float] = {}
         if self.spec.dose != "none":
             notes.append(
-                f"Absorbed dose by the {self.spec.dose} method from the true decays, mean by mass over each region."
+                f"Absorbed dose by the {self.spec.dose} method from the true decays, mean by mass over each region, edges of "
+                "lesions part by part."
             )
-            map_Gy = self.dose_map
-            for n in names:
-                weight = self.shares[n] * density
-                dose[n] = float((map_Gy * weight).sum() / weight.sum())
+            dose = dict(zip(self.names[1:], self.doses[0][1:].tolist(), strict=True))
         return PhantomTruth(
             folder=folder,
             nuclide=self.spec.nuclide,
@@ -431,7 +454,7 @@ class _Study:
             mean_activity_MBq={n: np.array([self.activity_MBq(n, t, hours) for t in s.times_h]) for n in names},
             decays=decays,
             volume_mL={n: self.volume_mL(n) for n in names},
-            mass_g={n: float((self.shares[n] * density).sum()) * voxel for n in names},
+            mass_g={n: self.mass_g(n) for n in names},
             labels=Labels(masks, self.anatomy.grid, source="truth of a phantom"),
             to_visit=np.stack([self.to_visit(k) for k in range(len(s.times_h))]),
             Bq_per_mL_per_count=1e6 / (s.sensitivity_cps_per_MBq * s.duration_s * volume),
@@ -441,18 +464,20 @@ class _Study:
         )
 
     @functools.cached_property
-    def dose_map(self) -> Array:
-        """Absorbed dose of the true decays, Gy."""
-        from ..transport.voxel_dose import voxel_dose
+    def doses(self) -> tuple[Array, Array]:
+        """Mean absorbed dose by number of region, and of each voxel of the anatomy, Gy, of the true decays."""
+        from ._phantom_dose import DoseProblem, region_doses
 
-        made = voxel_dose(
-            self.per_voxel({n: self.decays(n) for n in self.uptakes}),
-            self.density(),
-            self.anatomy.grid.voxel_mm,
-            self.spec.nuclide,
-            method=self.spec.dose if self.spec.dose != "none" else "local",
-        )
-        return np.asarray(made.sum([d for d in made.dims if d not in ("z", "y", "x")]))
+        decays = [self.decays(n) if n in self.uptakes else 0.0 for n in self.names]
+        lesions = {i: _lesion_density() for i, n in enumerate(self.names) if n in self.spec.lesions}
+        return region_doses(DoseProblem(
+            self.spec.nuclide, self.spec.dose if self.spec.dose != "none" else "local", self.anatomy.grid.voxel_mm, self.split,
+            self.parts, np.array(decays), self.tissue_density(), lesions,
+        ))  # fmt: skip
+
+
+def _lesion_density() -> float:
+    return float(density_from_hu(LESION_HU))
 
 
 def _ball(grid: Grid, offset: Array, centre_mm: tuple[float, float, float], radius_mm: float) -> Any:
@@ -680,6 +705,7 @@ def _write_truth(study: _Study, truth: PhantomTruth, folder: pathlib.Path) -> No
     folder_for(folder)
     names = list(study.uptakes)
     data = {"phantom": study.spec.phantom, "title": study.spec.title, **truth.as_dict()}
+    data["made_from"] = phantom_digests(study.spec)
     data["labels"] = {name: i for i, name in enumerate(names, start=1)}
     text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
     text_file(folder / "truth.json", text + "\n")
@@ -693,4 +719,4 @@ def _write_truth(study: _Study, truth: PhantomTruth, folder: pathlib.Path) -> No
         activity = study.per_voxel({n: float(truth.activity_MBq[n][k]) for n in names}) / grid.voxel_mL
         write_nifti(Image(activity, grid, "activity_concentration"), folder / f"activity-MBq-per-mL-{k + 1}.nii.gz")
     if study.spec.dose != "none":
-        write_nifti(Image(study.dose_map, grid, "absorbed_dose"), folder / "absorbed-dose-Gy.nii.gz")
+        write_nifti(Image(study.doses[1], grid, "absorbed_dose"), folder / "absorbed-dose-Gy.nii.gz")

@@ -18,10 +18,19 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ImageError, missing
+from ..physics.hounsfield import HU_LIMITS, density_from_hu
 from .nifti import read_nifti, write_nifti
 from .values import Grid, Image, Labels, Mask
 
-__all__ = ["TOTALSEGMENTATOR_NAMES", "cortex", "segment_ct", "threshold_region", "volume_sd_mL", "with_volume_sd"]
+__all__ = [
+    "TOTALSEGMENTATOR_NAMES",
+    "cortex",
+    "mean_densities",
+    "segment_ct",
+    "threshold_region",
+    "volume_sd_mL",
+    "with_volume_sd",
+]
 
 Array = npt.NDArray[np.float64]
 SEARCH_MM = 15.0  # about a seed, for the hottest voxel
@@ -438,3 +447,55 @@ def _their_mask(path: pathlib.Path, grid: Grid) -> npt.NDArray[np.bool_]:
     if not found.grid.same_as(grid, 0.05):
         raise ImageError(f"The mask {path.name} is not on the CT's grid.")
     return np.asarray(found.array > 0.5)
+
+
+def mean_densities(labels: Labels, ct: Image, regions: Sequence[str]) -> dict[str, float]:
+    """Mean density of each region inside its outline, at the resolution of the CT it was drawn on.
+
+    On the wider voxels of an emission image the CT of an edge is mixed with what lies outside: a kidney in fat loses 3 % of its
+    mass on voxels of 5 mm. As in `region_shares`, where regions overlap the smaller one has the voxel.
+
+    Parameters
+    ----------
+    labels : Labels
+        On the grid of the CT.
+    ct : Image
+        In HU.
+    regions : sequence of str
+        Those that share the body; others are left out of account.
+
+    Returns
+    -------
+    dict of str to float
+        g/cm3, by CT number after Schneider et al. 2000.
+
+    Raises
+    ------
+    ImageError
+        Another grid, a region without a voxel of its own.
+    CatalogError
+        An unknown region.
+    """
+    if not labels.grid.same_as(ct.grid):
+        raise ImageError(
+            "These regions were not drawn on this CT: their grids differ. Carry them first (carry_labels)."
+        )
+    for name in regions:
+        if name not in labels.masks:
+            raise missing("region", name, labels.masks)
+    made = {}
+    ordered = sorted(regions, key=labels.volume_mL)
+    for i, name in enumerate(ordered):
+        seen = [np.flatnonzero(labels.masks[name].any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+        if not all(len(s) for s in seen):
+            raise ImageError(f"The region {name!r} has no voxel.")
+        box = tuple(slice(int(s[0]), int(s[-1]) + 1) for s in seen)
+        left = np.ones(labels.masks[name][box].shape)
+        for smaller in ordered[:i]:
+            left -= np.minimum(labels.masks[smaller][box].astype(float), left)
+        share = np.minimum(labels.masks[name][box].astype(float), left)
+        if not share.any():
+            raise ImageError(f"The region {name!r} has no voxel of its own: smaller ones cover it.")
+        density = density_from_hu(np.clip(ct.array[box].astype(float), *HU_LIMITS))
+        made[name] = float((share * density).sum() / share.sum())
+    return {name: made[name] for name in regions}

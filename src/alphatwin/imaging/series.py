@@ -189,12 +189,14 @@ def grid_of_nm(header: Header, slice_spacing_mm: float | None = None) -> tuple[G
 
     The first slice stands at the position of DetectorInformationSequence, the next ones along the normal in steps of
     SpacingBetweenSlices, whose sign counts (DICOM part 3, C.8.4.15). Where every slice has an item with a position, the
-    positions are used.
+    positions are used. The standard calls the place of the stack that of the first image and counts from the first slice; where
+    SliceVector makes these two (a descending one), a single position is ambiguous.
 
     Raises
     ------
     ImageError
-        The spacing is absent and not supplied, the orientation is absent, frames are no single stack.
+        The spacing is absent and not supplied, the orientation is absent, frames are no single stack, or the first frame is
+        another than slice 1 and the other slices have no position.
     """
     rows, columns, frames = shape_of(header)
     vector = header.numbers("SliceVector")
@@ -220,6 +222,12 @@ def grid_of_nm(header: Header, slice_spacing_mm: float | None = None) -> tuple[G
     else:
         if np.abs(positions - positions[0]).max() > 0.01:
             raise ImageError(f"{header.name} has {len(places)} detectors at different places for {frames} slices.")
+        if order[0] != 0:
+            raise ImageError(
+                f"The first frame of {header.name} is slice {int(vector[0])} by its SliceVector, and there is one position: it can "
+                "be that of the first frame or of slice 1, and the image upside down. Export it with its frames in the order "
+                "of the slices, or with a position for each slice."
+            )
         origin = positions[0]
         stated = header.number("SpacingBetweenSlices")
         if stated is not None and slice_spacing_mm is not None and abs(stated - slice_spacing_mm) > 1e-3:
@@ -557,14 +565,19 @@ def _headers(folder: pathlib.Path) -> tuple[list[Header], frozenset[str]]:
     found: list[Header] = []
     words: set[str] = set()
     identities: list[Identity] = []
+    failed: tuple[str, ImageError] | None = None
     for path in _walk(folder):
         if not is_dicom(path):
             continue
         if path.name.upper() == "DICOMDIR":
             _check_file_set(path, folder)
             continue
-        label = path.relative_to(folder).as_posix()
-        header = opened(path, label=redacted(label, words))
+        label = redacted(path.relative_to(folder).as_posix(), words)
+        try:
+            header = opened(path, label=label)
+        except ImageError as error:  # told at the end, when it is known which words of its name to leave out
+            failed = failed or (label, error)
+            continue
         identity = Identity.of(header, salt)
         words |= identity.words
         for other in identities:
@@ -576,6 +589,9 @@ def _headers(folder: pathlib.Path) -> tuple[list[Header], frozenset[str]]:
         if identity.digests not in [i.digests for i in identities]:
             identities.append(identity)
         found.append(header)
+    if failed is not None:
+        label, error = failed
+        raise ImageError(str(error).replace(label, redacted(label, words))) from None
     return [replace(h, name=redacted(h.name, words)) for h in found], frozenset(words)
 
 

@@ -2,7 +2,8 @@
 
 Every writer takes a reference, an object (or the slices) of the study that the result belongs to. Study, frame of
 reference and what is referenced come from it. Who the patient is comes from it only with ``identity="keep"``; otherwise
-the object is written de-identified, by `deidentify`. File names are the caller's; nothing is put into them.
+the object is written de-identified, by `deidentify`: with the identifiers that tie it to its study (``link``), or with new ones
+in their place, the same for the same old one (``remove``). File names are the caller's; nothing is put into them.
 Files appear whole or not at all. Objects, attributes and limits: docs/dicom-objects.md.
 """
 
@@ -116,10 +117,13 @@ def frame_of(image: Image | Labels, reference: Any) -> str:
 
 
 def checked_identity(identity: str) -> None:
-    """``remove`` or ``keep``."""
-    if identity not in ("remove", "keep"):
-        hint = suggestion(str(identity), ("remove", "keep"))
-        raise ImageError(f"identity is {identity!r}. {hint}Allowed: remove (de-identified), keep.")
+    """``link``, ``remove`` or ``keep``."""
+    if identity not in ("link", "remove", "keep"):
+        hint = suggestion(str(identity), ("link", "remove", "keep"))
+        raise ImageError(
+            f"identity is {identity!r}. {hint}Allowed: link (de-identified, identifiers stay), remove (identifiers replaced too), "
+            "keep."
+        )
 
 
 def moment(made_at: datetime.datetime | None) -> datetime.datetime:
@@ -135,9 +139,15 @@ def identifier(sop_class: str, reference: Any, when: datetime.datetime, *content
 
 def finished(data: Any, path: str | pathlib.Path, identity: Identity) -> pathlib.Path:
     """De-identify where asked, write, and give the path back."""
-    if identity == "remove":
-        data = deidentify(data)
-    return whole_file(path, lambda file: _objects.save(data, file))
+    made = without_patient(data, identity)
+    return whole_file(path, lambda file: _objects.save(made, file))
+
+
+def without_patient(data: Any, identity: Identity) -> Any:
+    """The object as `identity` wants it."""
+    if identity == "keep":
+        return data
+    return deidentify(data, uids="keep" if identity == "link" else "replace")
 
 
 def _tied(sop_class: str, modality: str, number: int, reference: Any, uid: str, when: datetime.datetime) -> Any:
@@ -187,7 +197,7 @@ def write_rtdose(
     plan: tuple[str, str] | None = None,
     comment: str = "",
     resample: bool = False,
-    identity: Identity = "remove",
+    identity: Identity = "link",
     made_at: datetime.datetime | None = None,
 ) -> pathlib.Path:
     """Write a dose map as RT Dose, 32 bits a voxel.
@@ -212,8 +222,9 @@ def write_rtdose(
     resample : bool
         A grid that is turned against the patient's axes is refused; with this it is interpolated (linearly) onto an
         axial grid with the same voxel sides that holds it.
-    identity : {"remove", "keep"}
-        Whether name, ID and dates of the reference go with it.
+    identity : {"link", "remove", "keep"}
+        What of the reference goes with it: the identifiers that tie it to its study; nothing, identifiers replaced by new ones;
+        or name, ID and dates too.
     made_at : datetime, optional
         Time of making; now.
 
@@ -356,7 +367,7 @@ def write_seg(
     path: str | pathlib.Path,
     *,
     algorithm: tuple[str, str] | None = None,
-    identity: Identity = "remove",
+    identity: Identity = "link",
     made_at: datetime.datetime | None = None,
 ) -> pathlib.Path:
     """Write regions as a binary Segmentation; a voxel belongs to a region when at least half of it does.
@@ -370,7 +381,7 @@ def write_seg(
     path : path
     algorithm : (str, str), optional
         Name and version of the program that drew the regions; without it they count as drawn by hand.
-    identity : {"remove", "keep"}
+    identity : {"link", "remove", "keep"}
     made_at : datetime, optional
 
     Returns
@@ -395,7 +406,7 @@ def segmentation(
     *,
     words: tuple[object, ...] = (),
     algorithm: tuple[str, str] | None = None,
-    identity: Identity = "remove",
+    identity: Identity = "link",
     made_at: datetime.datetime | None = None,
 ) -> Any:
     """The dataset that `write_seg` writes; with `words` its identifiers and dates come from them and the reference."""
@@ -432,7 +443,7 @@ def segmentation(
         **_made_by(uid, 101, "SEGMENTATION"),
     )
     _settled(data, uid, when, reference[0])
-    return deidentify(data) if identity == "remove" else data
+    return without_patient(data, identity)
 
 
 def _of_study(reference: Any) -> datetime.datetime:
@@ -572,7 +583,7 @@ def write_parametric_map(
     unit: tuple[str, str] | None = None,
     quantity: tuple[str, str, str] | None = None,
     label: str = "",
-    identity: Identity = "remove",
+    identity: Identity = "link",
     made_at: datetime.datetime | None = None,
 ) -> pathlib.Path:
     """Write any map as a Parametric Map of 32-bit floats, with its unit and quantity as codes.
@@ -590,7 +601,7 @@ def write_parametric_map(
         Code, scheme and meaning of what is mapped, in place of the image's own.
     label : str
         What a viewer shows, at most 16 characters.
-    identity : {"remove", "keep"}
+    identity : {"link", "remove", "keep"}
     made_at : datetime, optional
 
     Returns

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from .. import catalog
 from ..errors import DomainError, suggestion
 
-__all__ = ["CALIBRATIONS", "HU_LIMITS", "density_from_hu", "media_from_hu"]
+__all__ = ["CALIBRATIONS", "HU_LIMITS", "density_from_hu", "hu_from_density", "media_from_hu"]
 
 CALIBRATIONS = ("schneider2000",)
 HU_LIMITS = (-1100.0, 3100.0)
@@ -69,6 +69,45 @@ def density_from_hu(hu: npt.ArrayLike, calibration: str = "schneider2000") -> np
             "Padding round the field of view is often -2000 to -3024 (set it to -1000), metal lies above 3100."
         )
     return np.asarray(np.interp(values, *_points(calibration)))
+
+
+def hu_from_density(density: npt.ArrayLike, calibration: str = "schneider2000") -> npt.NDArray[np.float64]:
+    """CT number whose tissue has a mass density, for pictures of made-up patients.
+
+    The calibration falls at 100 HU, where soft tissue gives way to bone: densities that both have are given that of soft
+    tissue.
+
+    Parameters
+    ----------
+    density : array
+        g/cm3, from that of air to that of the densest bone.
+    calibration : {"schneider2000"}
+
+    Returns
+    -------
+    array
+        Hounsfield units; `density_from_hu` gives the density back.
+
+    Raises
+    ------
+    DomainError
+        A density that the calibration does not reach.
+
+    Examples
+    --------
+    >>> hu_from_density([0.00121, 1.05, 1.4]).round(1).tolist()
+    [-1000.0, 39.5, 647.6]
+    """
+    values = np.asarray(density, dtype=float)
+    hu, rho = _points(calibration)
+    bad = ~((values >= rho[0]) & (values <= rho[-1]))
+    if bool(bad.any()):
+        raise DomainError(
+            f"No CT number has {values[bad][0]:g} g/cm3; densities go from {rho[0]:g} to {rho[-1]:g} g/cm3."
+        )
+    fall = int(np.argmax(np.diff(rho) < 0))  # the last point of soft tissue
+    soft = np.interp(values, rho[: fall + 1], hu[: fall + 1])
+    return np.asarray(np.where(values <= rho[fall], soft, np.interp(values, rho[fall + 1 :], hu[fall + 1 :])))
 
 
 def media_from_hu(hu: npt.ArrayLike) -> tuple[npt.NDArray[np.int8], tuple[str, ...]]:

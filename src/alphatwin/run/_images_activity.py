@@ -98,7 +98,7 @@ def calibrated(case: ImagesCase, study: Study) -> Study:
         return study
     calibration = Calibration(given.cps_per_MBq, given.sd * given.cps_per_MBq, given.nuclide, source=given.source)
     if any(p.emission.quantity == "counts" for p in study.points):
-        return quantify_study(study, calibration)
+        study = quantify_study(study, calibration)  # images in MBq/mL among them keep their own
     return replace(study, points=tuple(replace(p, emission=_with_noise(p.emission, calibration)) for p in study.points))
 
 

@@ -89,7 +89,7 @@ def voxel_doses(
 ) -> VoxelDoses:  # fmt: skip
     """Dose by the method of the case; `fate_sd` is the relative uncertainty of a region's dose from where daughters go."""
     method = case.method
-    decays = {q: np.maximum(np.asarray(image.array, dtype=float), 0.0) for q, image in maps.items()}
+    decays = {q: np.asarray(image.array, dtype=float) for q, image in maps.items()}
     decays = {q: a for q, a in decays.items() if bool(a.any())}
     more: dict[str, Any] = {}
     if method.name == "monte_carlo":
@@ -146,9 +146,9 @@ def _relative(curve: CurveSamples) -> float:
 
 def region_results(
     maps: DecayMaps, doses: VoxelDoses, effects: Effects | None, density: Array, grid: Grid, shares: Shares,
-    curves: Mapping[str, CurveSamples], drawn: xr.DataArray, biology: BiologyOptions | None,
+    curves: Mapping[str, CurveSamples], drawn: xr.DataArray, biology: BiologyOptions | None, densities: Mapping[str, float],
 ) -> tuple[RegionResult, ...]:  # fmt: skip
-    """Doses of the regions, with their samples; `drawn` are the decays[sample, region, nuclide]."""
+    """Doses of the regions, with their samples; `drawn` are the decays[sample, region, nuclide], `densities` means on a finer CT."""
     nuclides = [str(n) for n in doses.found["nuclide"].values]
     radiations = [str(r) for r in doses.found["radiation"].values]
     mass_voxel = density * grid.voxel_mL
@@ -162,12 +162,14 @@ def region_results(
     energy = values[..., charged].sum(axis=-1) * mass_voxel[..., None]  # [z, y, x, nuclide], Gy g
     made = []
     for name, share in shares.items():
-        mass = float(np.sum(share * mass_voxel))
+        in_map = float(np.sum(share * mass_voxel))
+        volume = float(share.sum(dtype=float)) * grid.voxel_mL
+        mass = volume * densities[name] if name in densities else in_map
         parts: dict[str, dict[str, float]] = {}
         samples = np.zeros(len(photons_scale))
         lighter = np.asarray(curves[name].volume_mL / curves[name].nominal_volume_mL)
         for i, q in enumerate(nuclides):
-            decays = np.maximum(np.asarray(maps[q].array, float), 0.0)
+            decays = np.asarray(maps[q].array, float)
             per_decay = float(energy[..., i].sum()) / float(decays.sum())
             emitted = float(np.sum(share * decays)) * per_decay
             phi = float(np.sum(share * energy[..., i])) / emitted if emitted > 0 else 1.0
@@ -175,7 +177,7 @@ def region_results(
             split = np.einsum("zyx,zyxr->r", share * mass_voxel, values[..., i, :])
             in_charged = float(split[charged].sum())
             part = {
-                r: own * float(split[k]) / in_charged if k in charged and in_charged > 0 else float(split[k]) / mass
+                r: own * float(split[k]) / in_charged if k in charged and in_charged > 0 else float(split[k]) / in_map
                 for k, r in enumerate(radiations)
             }
             parts[q] = {r: v for r, v in part.items() if v > 0}
@@ -191,7 +193,7 @@ def region_results(
         )
         tissue = None if biology is None else biology.tissues.get(name, biology.tissues["*"])
         made.append(RegionResult(
-            name=name, volume_mL=float(share.sum(dtype=float)) * grid.voxel_mL, volume_sd_mL=curves[name].volume_sd_mL, mass_g=mass,
+            name=name, volume_mL=volume, volume_sd_mL=curves[name].volume_sd_mL, mass_g=mass,
             time_integrated_activity_MBq_h=curves[name].curve.time_integrated_activity_MBq_h,
             time_integrated_activity_sd_MBq_h=curves[name].sd, effective_half_life_h=curves[name].curve.effective_half_life_h,
             model=curves[name].curve.model, budget=dict(curves[name].budget), mean_Gy=mean, samples_Gy=samples,

@@ -7,7 +7,7 @@ import math
 import pathlib
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,8 +21,9 @@ from ..draws import Draws
 from ..errors import AlphatwinError, CaseError
 from ..imaging.activity import DecayMaps, activity_series, decay_maps, region_shares
 from ..imaging.nifti import read_nifti
-from ..imaging.phantom import load_phantom, make_phantom
+from ..imaging.phantom import load_phantom, make_phantom, phantom_digests
 from ..imaging.reading import read_series
+from ..imaging.regions import mean_densities
 from ..imaging.registration import Registered, Transform, carry_labels, register, register_study, resample
 from ..imaging.series import SeriesFound, find_series
 from ..imaging.values import Grid, Image, Labels, Study
@@ -114,7 +115,9 @@ def run_images(
     effects = effects_of(case.biology, doses, shares, found.curves)
     progress("regions")
     drawn = integrate(chains.sampled).decays
-    regions = region_results(maps, doses, effects, density, grid, shares, found.curves, drawn, case.biology)
+    regions = region_results(
+        maps, doses, effects, density, grid, shares, found.curves, drawn, case.biology, _densities(study, ref, shares)
+    )  # fmt: skip
     daughters = daughter_ends(chains, maps, regions, tuple(shares))
     progress("hits of nuclei")
     book = Book()
@@ -170,19 +173,20 @@ def _phantom(spec: pathlib.Path, target: pathlib.Path, progress: Callable[[str],
         make_phantom(asked, target, progress=lambda step: progress(f"phantom: {step}"))
         return
     try:
-        truth = json.loads(known.read_text(encoding="utf-8"))
-        same = (
-            truth["seed"] == asked.seed and truth["nuclide"] == asked.nuclide
-            and truth["administered_MBq"] == asked.administered_activity_MBq
-            and truth["times_h"] == list(asked.scanner.times_h)
-            and set(truth["regions"]) == {*asked.regions, *asked.lesions}
-        )  # fmt: skip
+        made = dict(json.loads(known.read_text(encoding="utf-8"))["made_from"])
     except (OSError, ValueError, KeyError, TypeError):
-        same = False
-    if not same:
-        raise CaseError(
-            f"images.phantom: {target.name} holds another phantom. Delete that folder, or choose another place with --out."
-        )
+        made = {}
+    wanted = phantom_digests(asked)
+    if made == wanted:
+        return
+    what = (
+        "this phantom as another version of alphatwin made it"
+        if made.get("phantom") == wanted["phantom"]
+        else "another phantom"
+    )
+    raise CaseError(
+        f"images.phantom: {target.name} holds {what}. Delete that folder, or choose another place with --out."
+    )
 
 
 def _series(case: ImagesCase, folder: pathlib.Path) -> tuple[SeriesFound, ...]:
@@ -253,6 +257,14 @@ def _body_share(study: Study, ref: int, grid: Grid) -> npt.NDArray[np.float32]:
     return body_of(study.points[ref].ct, labels, grid)
 
 
+def _densities(study: Study, ref: int, shares: Mapping[str, Any]) -> dict[str, float]:
+    """Mean density of the regions that were drawn on the reference's CT; none where they were drawn on something else."""
+    ct, labels = study.points[ref].ct, study.points[ref].labels
+    if ct is None or labels is None or not labels.grid.same_as(ct.grid):
+        return {}
+    return mean_densities(labels, ct, [n for n in shares if n != REST])
+
+
 def _shares(
     registered: Registered, found: RegionCurves, grid: Grid, case: ImagesCase
 ) -> dict[str, npt.NDArray[np.float32]]:
@@ -270,7 +282,7 @@ def _shares(
 def _maps(case: ImagesCase, series: Any, labels: Labels, found: RegionCurves, chains: DaughterChains) -> DecayMaps:
     curves = {name: c.curve for name, c in found.curves.items()}
     try:
-        return decay_maps(series, labels, curves, case.fit.voxels, chain=chains.nominal)
+        return decay_maps(series, labels, curves, case.fit.voxels, chain=chains.nominal, below_zero="move")
     except AlphatwinError as error:
         raise type(error)(f"fit: {error}") from None
 
