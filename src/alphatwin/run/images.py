@@ -6,6 +6,7 @@ import json
 import math
 import pathlib
 import platform
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,10 +19,12 @@ from .. import __version__, catalog
 from .._jit import source_sha256
 from ..case.images import ImagesCase
 from ..draws import Draws
-from ..errors import AlphatwinError, CaseError
+from ..errors import AlphatwinError, CaseError, ImageError
 from ..imaging.activity import DecayMaps, activity_series, decay_maps, region_shares
+from ..imaging.dicom import zone_of
 from ..imaging.nifti import read_nifti
 from ..imaging.phantom import load_phantom, make_phantom
+from ..imaging.quantify import CurveSamples
 from ..imaging.reading import read_folder
 from ..imaging.registration import Registered, Transform, carry_labels, register, register_study, resample
 from ..imaging.series import find_series
@@ -31,6 +34,7 @@ from ..report.images import ImagesReport, RegistrationRow, TimeActivity, TruthRo
 from ..report.model import Provenance
 from ._images_activity import REST, RegionCurves, body_of, calibrated, region_curves, rest_of
 from ._images_dose import effects_of, region_results, tissue_map, voxel_doses
+from ._images_outlines import outlined
 
 __all__ = ["run_images"]
 
@@ -84,7 +88,7 @@ def run_images(
     place = place.parent if place.is_file() else place
     folder, truth_folder = _folders(case, place, study_folder, progress)
     progress("reading images")
-    study = calibrated(case, _read(case, folder))
+    study = outlined(case, calibrated(case, _read(case, folder)), place)
     progress("registering time points")
     registered = _registered(case, study)
     rows, registered = _registration_rows(registered), _lighter(registered)
@@ -175,13 +179,40 @@ def _phantom(spec: pathlib.Path, target: pathlib.Path, progress: Callable[[str],
 
 def _read(case: ImagesCase, folder: pathlib.Path) -> Study:
     asked = case.images
+    for key, check, value in (("timezone", zone_of, asked.timezone), ("nuclide", nuclide_of, asked.nuclide)):
+        try:
+            if value is not None:
+                check(value)
+        except AlphatwinError as error:
+            raise type(error)(f"images.{key}: {error}") from None
     try:
         return read_folder(
             folder, timezone=asked.timezone, series=_needed(case, folder), nuclide=asked.nuclide,
-            administered_MBq=asked.administered_activity_MBq, administered_at=asked.administered_at,
+            administered_MBq=asked.administered_activity_MBq, administered_at=asked.administered_at, started=asked.started,
+            duration_s=None if asked.duration_h is None else 3600.0 * asked.duration_h,
+            decay_corrected_to=asked.decay_corrected_to, slice_spacing_mm=asked.slice_spacing_mm,
         )  # fmt: skip
     except AlphatwinError as error:
-        raise type(error)(f"images: {error}") from None
+        raise type(error)(f"images: {_in_keys(str(error))}") from None
+
+
+_KEYS = {"administered_MBq": "administered_activity", "duration_s": "duration", "slice_spacing_mm": "slice_spacing"}
+
+
+def _in_keys(told: str) -> str:
+    """A message that names arguments of `read_folder`, in keys of the case.
+
+    Examples
+    --------
+    >>> _in_keys("Series 4 (NM): supply duration_s=.")
+    'Series 4 (NM): supply images.duration.'
+    """
+
+    def key(match: re.Match[str]) -> str:
+        return f"images.{_KEYS.get(match[1], match[1])}{f': {match[2]}' if match[2] else ''}"
+
+    names = "timezone|series|nuclide|administered_MBq|administered_at|started|duration_s|decay_corrected_to|slice_spacing_mm"
+    return re.sub(rf"\b({names})=(\{{\d+: \.\.\.\}})?", key, told)
 
 
 def _needed(case: ImagesCase, folder: pathlib.Path) -> tuple[int, ...] | None:
@@ -190,6 +221,8 @@ def _needed(case: ImagesCase, folder: pathlib.Path) -> tuple[int, ...] | None:
     Where it is not clear which outlines these are (no frame of reference, one for all), everything is read.
     """
     found = find_series(folder, timezone=case.images.timezone)
+    if case.images.series is not None and (unknown := {*case.images.series} - {s.number for s in found}):
+        raise ImageError(f"There is no series {min(unknown)} in the folder; there are 1 to {len(found)}.")
     wanted = [s for s in found if case.images.series is None or s.number in case.images.series or s.kind == "RWV"]
     emissions = [s for s in wanted if s.kind in ("NM", "PT") and not s.problems]
     frames = [s.frame_of_reference for s in emissions]
@@ -330,7 +363,7 @@ def _truth(folder: pathlib.Path, found: RegionCurves, regions: Sequence[Any], ca
     """
     file = folder / "truth.json"
     try:
-        known = json.loads(file.read_text(encoding="utf-8"))["regions"]
+        known = _known(json.loads(file.read_text(encoding="utf-8")), found)
     except (OSError, ValueError, KeyError, TypeError):
         raise CaseError(
             f"images.truth: {file.name} cannot be read in {folder.name}; a phantom's truth folder holds it."
@@ -341,7 +374,7 @@ def _truth(folder: pathlib.Path, found: RegionCurves, regions: Sequence[Any], ca
         if entry is None:
             continue
         result = next(r for r in regions if r.name == name)
-        for k, t in enumerate(found.times_h):
+        for k, t in enumerate(found.times_h if entry["activity_MBq"] else ()):
             made.append(TruthRow(
                 name, f"activity at {t:.4g} h", "MBq", float(found.activity_MBq[i, k]), float(entry["activity_MBq"][k]),
                 _bound(float(found.sd_MBq[i, k] / found.activity_MBq[i, k]), case),
@@ -353,12 +386,46 @@ def _truth(folder: pathlib.Path, found: RegionCurves, regions: Sequence[Any], ca
         ))  # fmt: skip
         if "absorbed_dose_Gy" in entry:
             spread = float(np.std(result.samples_Gy) / np.mean(result.samples_Gy))
+            if len(result.samples_Gy) == 1:
+                spread = _closed_form(relative, found.curves[name])
             made.append(
                 TruthRow(
                     name, "mean dose", "Gy", result.mean_Gy, float(entry["absorbed_dose_Gy"]), _bound(spread, case)
                 )
             )
     return tuple(made)
+
+
+def _known(truth: Any, found: RegionCurves) -> dict[str, Any]:
+    """The truth of what was run: at the times of its images, and with the rest of the body holding what was left out."""
+    times = np.asarray(truth["times_h"], float)
+    at = [int(np.argmin(np.abs(times - t))) for t in found.times_h]
+    there = bool(np.allclose(times[at], found.times_h, atol=0.02))
+    entries = {
+        n: {**e, "activity_MBq": [e["activity_MBq"][k] for k in at] if there else []}
+        for n, e in truth["regions"].items()
+    }
+    if any(n not in entries for n in found.regions if n != REST):
+        entries.pop("background", None)  # a region of its own was cut out of it
+        return entries
+    parts = [e for n, e in entries.items() if n == "background" or n not in found.regions]
+    if "background" in entries and len(parts) > 1:
+        rest = {
+            "activity_MBq": list(np.sum([e["activity_MBq"] for e in parts], axis=0)),
+            "time_integrated_activity_MBq_h": sum(e["time_integrated_activity_MBq_h"] for e in parts),
+        }
+        if all("absorbed_dose_Gy" in e for e in parts):
+            mass = sum(e["mass_g"] for e in parts)
+            rest["absorbed_dose_Gy"] = sum(e["absorbed_dose_Gy"] * e["mass_g"] for e in parts) / mass
+        entries["background"] = rest
+    return entries
+
+
+def _closed_form(relative_sd: float, curve: CurveSamples) -> float:
+    """Relative standard uncertainty of a mean dose where nothing was sampled: activity and mass follow the volume together."""
+    share = curve.volume_sd_mL / curve.nominal_volume_mL
+    volume = curve.budget["volume"]
+    return math.sqrt(max(relative_sd**2 - volume**2, 0.0) + ((curve.by_volume - 1) * share) ** 2)
 
 
 def _bound(relative_sd: float, case: ImagesCase) -> float:
