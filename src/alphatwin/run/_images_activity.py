@@ -40,7 +40,7 @@ from ..imaging.values import Grid, Image, Labels, Study
 from ..kinetics.curves import MODELS
 from ..physics.nuclides import nuclide as nuclide_of
 
-__all__ = ["REST", "RegionCurves", "body_of", "calibrated", "carried_labels", "region_curves", "rest_of"]
+__all__ = ["REST", "RegionCurves", "body_of", "calibrated", "carried_labels", "check_names", "region_curves", "rest_of"]
 
 Array = npt.NDArray[np.float64]
 REST = "rest of body"
@@ -109,7 +109,15 @@ def calibrated(case: ImagesCase, study: Study) -> Study:
         return study
     calibration = Calibration(given.cps_per_MBq, given.sd * given.cps_per_MBq, given.nuclide, source=given.source)
     if any(p.emission.quantity == "counts" for p in study.points):
-        return quantify_study(study, calibration)
+        try:
+            return quantify_study(study, calibration)
+        except AlphatwinError as error:
+            told = (
+                str(error)
+                .replace("duration_s", "images.duration")
+                .replace("decay_corrected_to when it is read", "images.decay_corrected_to")
+            )
+            raise type(error)(f"images: {told}") from None
     return replace(study, points=tuple(replace(p, emission=_with_noise(p.emission, calibration)) for p in study.points))
 
 
@@ -148,9 +156,8 @@ def rest_of(body: npt.NDArray[np.float32], regions: Sequence[npt.NDArray[np.floa
     return np.asarray(np.maximum(body - taken, 0), np.float32)
 
 
-def carried_labels(registered: Registered, regions: Sequence[str] | None) -> list[Labels]:
-    """The reference's outlines in the place and on the grid of every emission image."""
-    study, ref = registered.study, registered.reference
+def reference_labels(study: Study, ref: int, regions: Sequence[str] | None) -> Labels:
+    """The outlines of the reference, only the regions asked for and the body."""
     labels = study.points[ref].labels
     if labels is None:
         drawn = [str(k) for k, p in enumerate(study.points, 1) if p.labels is not None]
@@ -159,12 +166,47 @@ def carried_labels(registered: Registered, regions: Sequence[str] | None) -> lis
             f"{f'; time point {drawn[0]} has' if drawn else ''}. Add them to the folder, choose another reference, or give "
             "outlines: labels, segment or lesions. Where images.series chooses, it names those of the contours too."
         )
-    if regions is not None:
-        missing = [n for n in regions if n not in labels.masks]
-        if missing:
-            raise CaseError(f"images.regions: there is no region {missing[0]!r}; there are {', '.join(labels.masks)}.")
-        kept = {n: m for n, m in labels.masks.items() if n in regions or n == BODY}
-        labels = replace(labels, masks=kept, volume_sd_mL={})
+    if regions is None:
+        return labels
+    if gone := [n for n in regions if n not in labels.masks]:
+        raise CaseError(
+            f"images.regions: there is no region {gone[0]!r}. {suggestion(gone[0], list(labels.masks))}"
+            f"Regions: {', '.join(labels.masks)}."
+        )
+    kept = {n: m for n, m in labels.masks.items() if n in regions or n == BODY}
+    return replace(labels, masks=kept, volume_sd_mL={})
+
+
+def check_names(case: ImagesCase, study: Study) -> None:
+    """Refuse, before the work, a region that the case names and the reference does not have.
+
+    Raises
+    ------
+    CaseError
+        With the place in the case and the regions there are.
+    """
+    ref = case.images.reference - 1
+    if ref >= len(study.points):
+        raise CaseError(f"images.reference: there is no time point {ref + 1}; the folder holds {len(study.points)}.")
+    known = [n for n in reference_labels(study, ref, case.images.regions).masks if n != BODY]
+    if not known:
+        raise CaseError("images: the reference has no region beside the body; there is nothing to report.")
+    known.append(REST)
+    _forms(case, known, len(study.points))
+    asked = {f"biology.tissues.{n}": n for n in (case.biology.tissues if case.biology else ()) if n != "*"}
+    if case.method.region is not None:
+        asked["method.region"] = case.method.region
+    for where, name in asked.items():
+        if name not in known:
+            raise CaseError(
+                f"{where}: there is no region {name!r}. {suggestion(name, known)}Regions: {', '.join(known)}."
+            )
+
+
+def carried_labels(registered: Registered, regions: Sequence[str] | None) -> list[Labels]:
+    """The reference's outlines in the place and on the grid of every emission image."""
+    study, ref = registered.study, registered.reference
+    labels = reference_labels(study, ref, regions)
     return [
         carry_labels(labels, point.emission.grid, None if k == ref else how.inverse())
         for k, (point, how) in enumerate(zip(study.points, registered.transforms, strict=True))
@@ -192,8 +234,6 @@ def region_curves(case: ImagesCase, registered: Registered, series: ActivitySeri
         sets = carried_labels(registered, case.images.regions)
         images = activity_series(study)
     names = [n for n in sets[0].masks if n != BODY]
-    if not names:
-        raise CaseError("images: the reference has no region beside the body; there is nothing to report.")
     body = body_of(study.points[ref].ct, sets[ref], sets[ref].grid)
     measured = region_activity(images, sets if not bent else sets[0], names)
     outlines = study.points[ref].labels

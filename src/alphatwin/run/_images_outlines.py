@@ -95,7 +95,12 @@ def _known(name: str, masks: Mapping[str, Any], where: str) -> None:
 
 
 def _lesion(point: TimePoint, labels: Labels | None, name: str, lesion: Lesion, where: str) -> Labels:
-    """A region by threshold on the emission image; with ``within`` about its hottest voxel and nowhere else."""
+    """A region by threshold on the emission image; with ``within`` about its hottest voxel and nowhere else.
+
+    A hole in that region counts as of it: an organ may have been outlined without its lesion.
+    """
+    from scipy.ndimage import binary_fill_holes
+
     image: Image = point.emission
     method, value = lesion.threshold
     inside = None
@@ -104,7 +109,7 @@ def _lesion(point: TimePoint, labels: Labels | None, name: str, lesion: Lesion, 
         _known(lesion.within, {} if labels is None else labels.masks, f"{where}.within")
         assert labels is not None
         one = replace(labels, masks={lesion.within: labels.masks[lesion.within]}, volume_sd_mL={}, notes=())
-        inside = np.asarray(carry_labels(one, image.grid).masks[lesion.within]) >= 0.5
+        inside = binary_fill_holes(np.asarray(carry_labels(one, image.grid).masks[lesion.within]) >= 0.5)
         if not inside.any():
             raise CaseError(f"{where}.within: {lesion.within!r} covers no voxel of the emission image.")
         z, y, x = np.unravel_index(int(np.argmax(np.where(inside, image.array, -np.inf))), image.grid.shape)

@@ -32,7 +32,7 @@ from ..imaging.values import Grid, Image, Labels, Study
 from ..physics.nuclides import nuclide as nuclide_of
 from ..report.images import ImagesReport, RegistrationRow, TimeActivity, TruthRow
 from ..report.model import Provenance
-from ._images_activity import REST, RegionCurves, body_of, calibrated, region_curves, rest_of
+from ._images_activity import REST, RegionCurves, body_of, calibrated, check_names, region_curves, rest_of
 from ._images_dose import effects_of, region_results, tissue_map, voxel_doses
 from ._images_outlines import outlined
 
@@ -89,6 +89,7 @@ def run_images(
     folder, truth_folder = _folders(case, place, study_folder, progress)
     progress("reading images")
     study = outlined(case, calibrated(case, _read(case, folder)), place)
+    check_names(case, study)
     progress("registering time points")
     registered = _registered(case, study)
     rows, registered = _registration_rows(registered), _lighter(registered)
@@ -134,6 +135,10 @@ def _folders(
     case: ImagesCase, place: pathlib.Path, made_in: str | pathlib.Path | None, progress: Callable[[str], None]
 ) -> tuple[pathlib.Path, pathlib.Path | None]:
     """The DICOM folder and that of the truth; a phantom is made where there is none yet."""
+    for i, one in enumerate(case.earlier):  # before the work, not after it
+        for key, file in (("dose", one.dose), ("ct", one.ct)):
+            if file is not None and not (place / file).is_file():
+                raise CaseError(f"earlier.{i}.{key}: there is no file {file}, seen from the case's own folder.")
     asked = case.images
     if asked.phantom is not None:
         if made_in is None:
@@ -148,7 +153,10 @@ def _folders(
             f"images.folder: there is no folder {asked.folder}, seen from the case's own. Give that of the DICOM files; "
             "`alphatwin phantom SPEC.yaml -o FOLDER` makes a study to try."
         )
-    return folder, None if asked.truth is None else place / asked.truth
+    truth = None if asked.truth is None else place / asked.truth
+    if truth is not None and not (truth / "truth.json").is_file():
+        raise CaseError(f"images.truth: {asked.truth} holds no truth.json; a phantom's truth folder does.")
+    return folder, truth
 
 
 def _phantom(spec: pathlib.Path, target: pathlib.Path, progress: Callable[[str], None]) -> None:
@@ -187,8 +195,8 @@ def _read(case: ImagesCase, folder: pathlib.Path) -> Study:
             raise type(error)(f"images.{key}: {error}") from None
     try:
         return read_folder(
-            folder, timezone=asked.timezone, series=_needed(case, folder), nuclide=asked.nuclide,
-            administered_MBq=asked.administered_activity_MBq, administered_at=asked.administered_at, started=asked.started,
+            folder, timezone=asked.timezone, series=_needed(case, folder),
+            nuclide=None if asked.nuclide is None else nuclide_of(asked.nuclide).name, administered_MBq=asked.administered_activity_MBq, administered_at=asked.administered_at, started=asked.started,
             duration_s=None if asked.duration_h is None else 3600.0 * asked.duration_h,
             decay_corrected_to=asked.decay_corrected_to, slice_spacing_mm=asked.slice_spacing_mm,
         )  # fmt: skip
@@ -242,15 +250,14 @@ def _needed(case: ImagesCase, folder: pathlib.Path) -> tuple[int, ...] | None:
 
 def _registered(case: ImagesCase, study: Study) -> Registered:
     ref = case.images.reference - 1
-    if ref >= len(study.points):
-        raise CaseError(f"images.reference: there is no time point {ref + 1}; the folder holds {len(study.points)}.")
     asked = case.registration
     if asked.kind == "none":
         return Registered(study, ref, (Transform.identity(),) * len(study.points))
     try:
         return register_study(study, ref, asked.kind, asked.on, case.options.seed, on_failure="flag")
     except AlphatwinError as error:
-        raise type(error)(f"registration: {error}") from None
+        told = str(error).replace("on='ct' or 'spect'", "on: ct or spect").replace("on='spect'", "on: spect")
+        raise type(error)(f"registration: {told}") from None
 
 
 def _lighter(registered: Registered) -> Registered:
@@ -307,7 +314,9 @@ def _earlier(
                     raise CaseError("there is no CT here to register the earlier one to.")
                 how = register(read_nifti(place / one.ct, "hu", modality="CT"), ct, "rigid", seed=case.options.seed)
         except AlphatwinError as error:
-            raise type(error)(f"earlier.{i}: {error}") from None
+            told, refused, _ = str(error).partition(" Look at the images")
+            advice = " Look at both CTs; leave ct out where the dose lies in this place already." if refused else ""
+            raise type(error)(f"earlier.{i}: {told}{advice}") from None
         total += np.maximum(resample(dose, grid, how).array, 0)
         moved = (
             f", registered to this CT (middle moved {how.quality.shift_mm:.1f} mm)"
@@ -439,6 +448,11 @@ def _notes(case: ImagesCase, study: Study, registered: Registered, found: Region
         notes.append("Nothing was corrected for partial volume: no recovery is given.")
     if len(nuclide_of(study.nuclide).chain) > 1:
         notes.append("Daughters decay where their parent did.")
+    here = study.points[case.images.reference - 1]
+    if here.ct is None and (here.labels is None or "body" not in here.labels.masks):
+        notes.append(
+            "Neither a CT nor a region named body shows where the patient ends: all of the image is taken as body."
+        )
     if case.registration.kind == "none":
         notes.append("Time points were not registered: they lie as the scanners place them.")
     return list(dict.fromkeys(notes))
