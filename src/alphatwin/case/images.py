@@ -8,13 +8,14 @@ import json
 import pathlib
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from .. import catalog
 from ..errors import CaseError, suggestion
 from ..units import read_quantity
 from ._fields import ActivityMBq, DoseGy, Fraction, Part, TimeH, fault
-from .maps import DoseMethod, FileName
+from ._images_outlines import Lesion, Outlines, Segmented
+from .maps import DoseMethod, FileName, RegionMap
 from .model import CellOptions, DaughterOptions
 from .reading import Parts, _parse, _text_of, read_as
 
@@ -35,8 +36,23 @@ if TYPE_CHECKING:
     Blur = float
     Edge = float
 else:
-    Blur = Annotated[float, _millimetres(1.0, 100.0)]
-    Edge = Annotated[float, _millimetres(0.0, 20.0)]
+    _LENGTH = WithJsonSchema(
+        {"type": "string", "description": "length, as text with a unit", "examples": ["12 mm"], "unit": "mm"}
+    )
+    Blur = Annotated[float, _millimetres(1.0, 100.0), _LENGTH]
+    Edge = Annotated[float, _millimetres(0.0, 20.0), _LENGTH]
+
+
+def _moment(value: object) -> object:
+    """Date and time with a zone."""
+    if isinstance(value, str):
+        try:
+            value = datetime.datetime.fromisoformat(value)
+        except ValueError:
+            value = "?"
+    if value is not None and (not isinstance(value, datetime.datetime) or value.tzinfo is None):
+        raise ValueError("write date, time and zone in quotes: '2026-03-02T09:00:00+01:00'.")
+    return value
 
 
 def _folder(value: object) -> object:
@@ -65,20 +81,26 @@ class ImageSource(Part):
         default=None, alias="administered_activity", description="where the objects do not say, e.g. '7.4 GBq'"
     )
     administered_at: datetime.datetime | None = Field(default=None, description="with its zone, where not said")
+    started: dict[int, datetime.datetime] = Field(
+        default_factory=dict, description="series: start of its acquisition, with its zone, where not said"
+    )
+    duration_h: TimeH | None = Field(default=None, alias="duration", description="of each acquisition, where not said")
+    decay_corrected_to: Literal["none", "start", "administration"] | None = Field(
+        default=None, description="of SPECT, where not said"
+    )
+    slice_spacing_mm: Edge | None = Field(default=None, alias="slice_spacing", description="of SPECT, where not said")
     reference: int = Field(default=1, ge=1, le=20, strict=True, description="time point whose CT and place serve")
     regions: tuple[str, ...] | None = Field(default=None, min_length=1, description="only these contours or segments")
 
     @field_validator("administered_at", mode="before")
     @classmethod
     def _with_zone(cls, value: object) -> object:
-        if isinstance(value, str):
-            try:
-                value = datetime.datetime.fromisoformat(value)
-            except ValueError:
-                value = "?"
-        if value is not None and (not isinstance(value, datetime.datetime) or value.tzinfo is None):
-            raise ValueError("write date, time and zone in quotes: '2026-03-02T09:00:00+01:00'.")
-        return value
+        return _moment(value)
+
+    @field_validator("started", mode="before")
+    @classmethod
+    def _all_with_zone(cls, value: object) -> object:
+        return {k: _moment(v) for k, v in value.items()} if isinstance(value, dict) else value
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -119,8 +141,8 @@ class Recovery(Part):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if self.fwhm_mm is None and self.spheres is None:
-            raise fault("give fwhm (regions by their own shape) or spheres.", "fwhm")
+        if (self.fwhm_mm is None) == (self.spheres is None):
+            raise fault("give fwhm (regions by their own shape) or spheres, one of the two.", "fwhm")
         return self
 
 
@@ -141,12 +163,22 @@ class FitOptions(Part):
 
     model: dict[str, str] = Field(default={"*": "auto"}, description="region: mono, bi, ... ('*' is every other one)")
     voxels: Literal["shape", "tilt", "mono"] = Field(default="shape", description="how voxels follow their region")
-    effective_half_life_h: TimeH | None = Field(
-        default=None, alias="effective_half_life", description="with one time point: assumed"
+    effective_half_life_h: dict[str, TimeH] = Field(
+        default_factory=dict,
+        alias="effective_half_life",
+        description="with one time point: assumed, e.g. '50 h', or by region {kidney_left: 50 h, '*': 60 h}",
+    )
+    effective_half_life_sd: Fraction | None = Field(
+        default=None, description="its relative standard uncertainty, e.g. '20 %': the spread between patients"
     )
     contour_sd_mm: Edge = Field(
         default="0.5 mm", validate_default=True, alias="contour_sd", description="an outline is too wide or narrow by"
     )
+
+    @field_validator("effective_half_life_h", mode="before")
+    @classmethod
+    def _for_all(cls, value: object) -> object:
+        return value if isinstance(value, dict) else {"*": value}
 
 
 class Tissue(Part):
@@ -240,6 +272,10 @@ class ImagesCase(Part):
     images: ImageSource
     agent: str = Field(default="radiopharmaceutical", min_length=1, max_length=64, description="for the dose report")
     calibration: CameraCalibration
+    outlines: Outlines = Field(
+        default_factory=Outlines,
+        description="regions beside the contours in the folder: labels, segment, lesions, cortex",
+    )
     recovery: Recovery | None = Field(default=None, description="partial volume; left out: no correction")
     registration: RegistrationOptions = Field(default_factory=RegistrationOptions)
     fit: FitOptions = Field(default_factory=FitOptions)
@@ -279,6 +315,8 @@ _PARTS: Parts = {
     ("recovery", "spheres", "*"): RecoverySphere, ("registration",): RegistrationOptions, ("fit",): FitOptions,
     ("method",): DoseMethod, ("biology",): BiologyOptions, ("biology", "tissues", "*"): Tissue,
     ("daughters",): ImageDaughters, ("cells",): ImageCells, ("earlier", "*"): EarlierDose, ("options",): ImagesOptions,
+    ("outlines",): Outlines, ("outlines", "labels"): RegionMap, ("outlines", "segment"): Segmented,
+    ("outlines", "lesions", "*"): Lesion,
 }  # fmt: skip
 
 

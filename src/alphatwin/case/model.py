@@ -709,13 +709,13 @@ def anatomy_medium(anatomy: str, region: str) -> str:
     return "soft-tissue"
 
 
-def schema(kind: Literal["patient", "cells", "maps"] = "patient") -> dict[str, Any]:
+def schema(kind: Literal["patient", "cells", "maps", "images"] = "patient") -> dict[str, Any]:
     """JSON Schema of a case file, for editors.
 
     Parameters
     ----------
-    kind : {"patient", "cells", "maps"}
-        A case of `run`, of `run_cells` or of `run_maps`.
+    kind : {"patient", "cells", "maps", "images"}
+        A case of `run`, of `run_cells`, of `run_maps` or of `run_images`.
 
     Raises
     ------
@@ -727,7 +727,7 @@ def schema(kind: Literal["patient", "cells", "maps"] = "patient") -> dict[str, A
     >>> schema("cells")["required"]
     ['case', 'cluster', 'source', 'response']
     """
-    kinds = ("patient", "cells", "maps")
+    kinds = ("patient", "cells", "maps", "images")
     if kind not in kinds:
         raise CaseError(
             f"There is no case of the kind {kind!r}. {suggestion(str(kind), kinds)}Kinds: {', '.join(kinds)}."
@@ -741,6 +741,10 @@ def schema(kind: Literal["patient", "cells", "maps"] = "patient") -> dict[str, A
         from .maps import MapsCase
 
         model = MapsCase
+    if kind == "images":
+        from .images import ImagesCase
+
+        model = ImagesCase
     made: dict[str, Any] = model.model_json_schema(by_alias=True)
     made["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return made

@@ -99,7 +99,7 @@ _PLACE = re.compile(
     r"(?:patient|treatment|kinetics|daughters|prior_therapy|limits|options"
     r"|density|ct|medium|sources|chain|regions|method|dose_rate_at"
     r"|arms|endpoints|model|nuclide|published|study|tumour|strategies|constraints|search"
-    r"|images|calibration|recovery|registration|fit|biology|earlier"
+    r"|images|calibration|outlines|recovery|registration|fit|biology|earlier"
     r"|cells|cluster|source|uptake|response|oxygen|bystander|compare|designs|truths)(?:\.[\w-]+)*(?=:)"
 )
 

@@ -243,10 +243,15 @@ def _add_catalogue(app: typer.Typer) -> None:
 
     @app.command("schema", short_help="JSON Schema of a case, for editors.")
     def schema_command(
-        kind: str = typer.Argument("patient", help="A case of run (patient), cells or dose (maps)."),
+        kind: str = typer.Argument("patient", help="patient, images, cells, maps (of dose), or phantom."),
         as_json: bool = json_option,
     ) -> None:
         """Print the JSON Schema of a case file, for editors."""
+        if kind == "phantom":
+            from ..imaging.phantom import phantom_schema
+
+            print(json.dumps(phantom_schema(), indent=2))
+            return
         from ..case import schema
 
         print(json.dumps(schema(kind), indent=2))  # type: ignore[arg-type]

@@ -40,6 +40,7 @@ BINS = 48  # of the joint histogram
 CONTROL_MM = 50.0  # distance of the control points of a B-spline
 LATTICE_MM = 6.0  # of the field of displacements that a B-spline is kept as
 BODY_HU = -300.0
+FLAT = 1e-4  # share of the mutual information that a further step of a B-spline must gain
 SAMPLES = 60_000  # voxels looked at: 26 for each cell of the joint histogram
 WINDOW_HU = (-250.0, 350.0)  # what lies beyond looks like its ends: the bins are for soft tissue
 _ALONE = threading.Lock()
@@ -258,7 +259,13 @@ def _bend(pair: Pair, linear: Any, seed: int, iterations: int) -> Any:
     method.SetShrinkFactorsPerLevel(shrink)
     method.SetSmoothingSigmasPerLevel([3.0 if k > 1 else 0.0 for k in shrink])
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
-    method.SetOptimizerAsLBFGSB(gradientConvergenceTolerance=1e-6, numberOfIterations=max(10, iterations // 4))
+    rounds = max(10, iterations // 4)
+    method.SetOptimizerAsLBFGSB(
+        gradientConvergenceTolerance=1e-6,
+        numberOfIterations=rounds,
+        maximumNumberOfFunctionEvaluations=2 * rounds,
+        costFunctionConvergenceFactor=FLAT / np.finfo(float).eps,
+    )
     method.Execute(pair.fixed, pair.moving)
     return sitk.CompositeTransform([linear, spline])
 

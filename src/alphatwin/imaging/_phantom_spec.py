@@ -11,7 +11,16 @@ import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from .. import catalog
@@ -24,7 +33,7 @@ from ..kinetics import fit_curve
 from ..physics.nuclides import nuclide as nuclide_of
 from ..units import read_quantity
 
-__all__ = ["BodyPiece", "PhantomSpec", "Pose", "Scanner", "Sphere", "Uptake", "load_phantom"]
+__all__ = ["BodyPiece", "PhantomSpec", "Pose", "Scanner", "Sphere", "Uptake", "load_phantom", "phantom_schema"]
 
 MAX_POINTS = 20
 MAX_VOXELS = 60_000_000  # of one image
@@ -58,15 +67,19 @@ if TYPE_CHECKING:
     Sweep = float
     Width = float
 else:
-    Activity = Annotated[float, _quantity("activity", "MBq", 1e-3, 1e6)]
-    Hours = Annotated[float, _quantity("time", "h", 0.0, 10_000.0)]
-    Part = Annotated[float, _quantity("percent or fraction", "1", 1e-6, 1.0)]
-    Sweep = Annotated[float, _quantity("time", "s", 1.0, 86_400.0)]
-    Edge = Annotated[float, _quantity("length", "mm", 0.5, 50.0)]
-    Width = Annotated[float, _quantity("length", "mm", 0.5, 500.0)]
-    Blur = Annotated[float, _quantity("length", "mm", 0.0, 300.0)]
-    Height = Annotated[float, _quantity("length", "cm", -80.0, 94.0)]
-    Share = Annotated[float, _quantity("percent or fraction", "1", 0.0, 0.95)]
+
+    def _text(example: str) -> WithJsonSchema:
+        return WithJsonSchema({"type": "string", "examples": [example]})
+
+    Activity = Annotated[float, _quantity("activity", "MBq", 1e-3, 1e6), _text("7.4 GBq")]
+    Hours = Annotated[float, _quantity("time", "h", 0.0, 10_000.0), _text("24 h")]
+    Part = Annotated[float, _quantity("percent or fraction", "1", 1e-6, 1.0), _text("50 %")]
+    Sweep = Annotated[float, _quantity("time", "s", 1.0, 86_400.0), _text("30 min")]
+    Edge = Annotated[float, _quantity("length", "mm", 0.5, 50.0), _text("4.8 mm")]
+    Width = Annotated[float, _quantity("length", "mm", 0.5, 500.0), _text("25 mm")]
+    Blur = Annotated[float, _quantity("length", "mm", 0.0, 300.0), _text("12 mm")]
+    Height = Annotated[float, _quantity("length", "cm", -80.0, 94.0), _text("16 cm")]
+    Share = Annotated[float, _quantity("percent or fraction", "1", 0.0, 0.95), _text("20 %")]
 Triple = tuple[float, float, float]
 
 
@@ -373,3 +386,16 @@ def _from_case(uptake: Uptake, case: Case, place: str, region: str) -> Uptake:
     curve = tuple(CurveTerm.model_construct(fraction=f * uptake.share, half_life_h=h) for f, h in terms)
     half_lives = data.half_lives if data.curve is not None else "effective"
     return uptake.model_copy(update={"curve": curve, "half_lives": half_lives})
+
+
+def phantom_schema() -> dict[str, Any]:
+    """JSON Schema of the file of a phantom, for editors.
+
+    Examples
+    --------
+    >>> phantom_schema()["required"]
+    ['phantom', 'nuclide', 'administered_activity', 'administered_at', 'regions', 'scanner']
+    """
+    made: dict[str, Any] = PhantomSpec.model_json_schema(by_alias=True)
+    made["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return made

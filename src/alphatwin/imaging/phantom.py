@@ -30,12 +30,12 @@ from ..physics.hounsfield import HU_LIMITS, density_from_hu, hu_from_density
 from ..physics.nuclides import nuclide as nuclide_of
 from . import _objects
 from ._files import folder_for, new_folder, text_file
-from ._phantom_spec import BodyPiece, PhantomSpec, Pose, Uptake, load_phantom
+from ._phantom_spec import BodyPiece, PhantomSpec, Pose, Uptake, load_phantom, phantom_schema
 from .dicom import needed
 from .nifti import write_nifti
 from .values import Grid, Image, Labels
 
-__all__ = ["PhantomTruth", "load_phantom", "make_phantom", "phantom_digests"]
+__all__ = ["PhantomTruth", "load_phantom", "make_phantom", "phantom_digests", "phantom_schema"]
 
 Array = npt.NDArray[np.float64]
 PART_MM, MOST_PARTS = 1.5, 4  # edge of the parts of a voxel of the anatomy where four a side are enough for it

@@ -60,7 +60,10 @@ def _figures(report: ImagesReport, script: Any) -> dict[str, list[str]]:
         "slices": _slices(report),
         "registration": _boards(report),
         "activity": [_course(report, a) for a in report.activity[:MOST]],
-        "histogram": [_histogram(report)],
+        "histogram": [
+            _histogram(report),
+            *([_histogram(report, all_cycles=True)] if report.earlier_Gy is not None else []),
+        ],
     }
     return {name: [script(f) for f in made] for name, made in groups.items()}
 
@@ -191,10 +194,11 @@ def _course(report: ImagesReport, a: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _histogram(report: ImagesReport) -> dict[str, Any]:
-    factors = {r.name: r.factor_90 for r in report.regions}
+def _histogram(report: ImagesReport, *, all_cycles: bool = False) -> dict[str, Any]:
+    """Of this cycle with the band of each region, or of all cycles, whose earlier doses have no uncertainty."""
+    factors = {r.name: (1.0, 1.0) if all_cycles else r.factor_90 for r in report.regions}
     data: list[dict[str, Any]] = []
-    for i, (name, h) in enumerate(list(report.histograms().items())[:MOST]):
+    for i, (name, h) in enumerate(list(report.histograms(all_cycles=all_cycles).items())[:MOST]):
         colour, dose, share = _OUTLINES[i % len(_OUTLINES)], h["dose"].values, figures._f(100 * h.values)
         low, high = factors[name]
         red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
@@ -208,7 +212,7 @@ def _histogram(report: ImagesReport) -> dict[str, Any]:
     return {
         "data": data,
         "layout": figures._layout(
-            title={"text": "Dose-volume histogram, bands 90 %", "x": 0.02, "xanchor": "left", "font": {"size": 14}},
+            title={"text": "All cycles" if all_cycles else "Dose-volume histogram, bands 90 %", "x": 0.02, "xanchor": "left", "font": {"size": 14}},
             xaxis=figures._axis("dose (Gy)", rangemode="tozero"), yaxis=figures._axis("volume (%)", range=[0, 103]),
             showlegend=True, legend={"orientation": "h", "x": 0, "y": -0.18, "yanchor": "top"}, height=460,
         ),

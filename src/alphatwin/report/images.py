@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..dose.volume import dvh
+from ..dose.volume import dose_to_volume, dvh
 from ..imaging.dose_report import Administration, OrganDose, write_dose_sr, write_measurement_sr
 from ..imaging.nifti import write_nifti
 from ..imaging.values import Grid, Image, Labels
@@ -184,7 +184,7 @@ class ImagesReport:
                 for t in self.truth
             ],
             **alpha_summary(self.cells, self.daughters, tuple(r.name for r in self.regions)),
-            "accumulated": self.accumulated(),
+            "accumulated": self.accumulated(), "cycles": self.cycles(),
             "notes": list(self.notes), "not_verified": list(self.unverified),
             "provenance": {
                 "software": p.software, "code_sha256": p.code_sha256, "case_sha256": p.case_sha256,
@@ -200,11 +200,28 @@ class ImagesReport:
         total = self.earlier_Gy + self.dose_Gy
         return {n: float(total[s >= INSIDE].mean()) for n, s in self.shares.items() if bool((s >= INSIDE).any())}
 
-    def histograms(self) -> dict[str, Any]:
+    def cycles(self) -> list[dict[str, Any]]:
+        """Of each region, voxel means of this cycle, the earlier ones and all, and D98, D50, D2 of all, Gy."""
+        if self.earlier_Gy is None:
+            return []
+        made = []
+        for name, share in self.shares.items():
+            if not bool((inside := share >= INSIDE).any()):
+                continue
+            now, before = self.dose_Gy[inside], self.earlier_Gy[inside]
+            high, mid, low = (float(v) for v in dose_to_volume(now + before, [0.98, 0.5, 0.02]))
+            made.append({
+                "region": name, "this_Gy": float(now.mean()), "earlier_Gy": float(before.mean()),
+                "all_Gy": float((now + before).mean()), "d98_Gy": high, "d50_Gy": mid, "d2_Gy": low,
+            })  # fmt: skip
+        return made
+
+    def histograms(self, *, all_cycles: bool = False) -> dict[str, Any]:
         """Dose-volume histogram of each region's voxels."""
         volume = self.grid.voxel_mL
+        values = self.dose_Gy + self.earlier_Gy if all_cycles and self.earlier_Gy is not None else self.dose_Gy
         return {
-            n: dvh(self.dose_Gy, s >= INSIDE, voxel_mL=volume, points=POINTS)
+            n: dvh(values, s >= INSIDE, voxel_mL=volume, points=POINTS)
             for n, s in self.shares.items()
             if bool((s >= INSIDE).any())
         }
@@ -227,6 +244,10 @@ class ImagesReport:
                 f"{r.mean_Gy:8.3g}{spread:>7s}{_cell(r.d98_Gy)}{_cell(r.d2_Gy)}{bed:>8s}"
             )
         lines += alpha_lines(self.cells, self.daughters, WIDTH)
+        if self.earlier_Gy is not None:
+            all_of_them = ", ".join(f"{c['region']} {c['all_Gy']:.3g}" for c in self.cycles())
+            told = f"All {len(self.case.earlier) + 1} cycles, mean of the voxels (Gy): {all_of_them}."
+            lines += ["", *textwrap.wrap(told, WIDTH)]
         if self.truth:
             worst = max(self.truth, key=lambda t: abs(t.deviation))
             inside = sum(t.inside for t in self.truth)
@@ -282,6 +303,8 @@ class ImagesReport:
             made["bed.nii.gz"] = ("biologically effective dose, Gy", nifti(self.bed_Gy, "other"))
             made["eqd2.nii.gz"] = ("equieffective dose in 2 Gy fractions, Gy", nifti(self.eqd2_Gy, "other"))
         if self.earlier_Gy is not None:
+            made["cycles.csv"] = ("doses of the regions over all cycles", text(lambda: _cycle_table(self)))
+            made["dvh_accumulated.csv"] = ("their histograms, no band", text(lambda: _dvh_table(self, all_cycles=True)))
             made["dose_accumulated.nii.gz"] = ("dose of all cycles, Gy", nifti(self.earlier_Gy + self.dose_Gy, "absorbed_dose"))  # fmt: skip
         if self.reference_file is not None:
             made |= self._objects(self.reference_file)
@@ -292,9 +315,9 @@ class ImagesReport:
         keep: Any = {"identity": self.case.options.identity}
         method = f"alphatwin, voxel {self.case.method.name.replace('_', ' ')}"
 
-        def dose(values: Array, kind: Any, comment: str) -> Callable[[pathlib.Path], object]:
+        def dose(values: Array, kind: Any, comment: str, of: str = "PLAN") -> Callable[[pathlib.Path], object]:
             quantity = "other" if kind == "EFFECTIVE" else "absorbed_dose"
-            return lambda file: write_rtdose(self.image(values, quantity), reference, file, kind, comment=comment[:64], resample=True, **keep)  # fmt: skip
+            return lambda file: write_rtdose(self.image(values, quantity), reference, file, kind, summation=of, comment=comment[:64], resample=True, **keep)  # fmt: skip
 
         labels = Labels({**self.shares}, self.grid, self.frame_of_reference)
         inside = [r for r in self.regions if r.name in self.shares]
@@ -313,6 +336,9 @@ class ImagesReport:
             "measurements-sr.dcm": ("measurement report, TID 1500", lambda file: write_measurement_sr(
                 measures, file.parent / "regions.dcm", file, method=method, **keep)),
         }  # fmt: skip
+        if self.earlier_Gy is not None:
+            total = self.earlier_Gy + self.dose_Gy
+            made["rtdose-accumulated.dcm"] = ("RT Dose, PHYSICAL: all cycles", dose(total, "PHYSICAL", f"{len(self.case.earlier) + 1} cycles, {method}", "MULTI_PLAN"))  # fmt: skip
         if self.bed_Gy is not None and self.case.biology is not None:
             comment = f"BED, RBE {self.case.biology.rbe:g} for alphas, {self.nuclide}, {self.case.method.name}"
             made["rtdose-bed.dcm"] = (
@@ -384,7 +410,19 @@ def _activity_table(report: ImagesReport) -> str:
     return _table(rows)
 
 
-def _dvh_table(report: ImagesReport) -> str:
+def _cycle_table(report: ImagesReport) -> str:
+    head = ["region", "this_cycle_Gy", "earlier_cycles_Gy", "all_cycles_Gy", "all_D98_Gy", "all_D50_Gy", "all_D2_Gy"]
+    return _table([head, *([*c.values()] for c in report.cycles())])
+
+
+def _dvh_table(report: ImagesReport, *, all_cycles: bool = False) -> str:
+    if all_cycles:
+        made: list[list[Any]] = [["region", "dose_Gy", "share_of_volume", "volume_mL"]]
+        for name, h in report.histograms(all_cycles=True).items():
+            made += [
+                [name, *map(float, row)] for row in zip(h["dose"].values, h.values, h["volume_mL"].values, strict=True)
+            ]
+        return _table(made)
     rows: list[list[Any]] = [["region", "dose_Gy", "dose_p05_Gy", "dose_p95_Gy", "share_of_volume", "volume_mL"]]
     factors = {r.name: r.factor_90 for r in report.regions}
     for name, h in report.histograms().items():

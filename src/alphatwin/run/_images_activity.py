@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from ..case.images import ImagesCase
 from ..draws import Draws
-from ..errors import AlphatwinError, CaseError
+from ..errors import AlphatwinError, CaseError, suggestion
 from ..imaging.activity import ActivitySeries, RegionActivity, activity_series, region_activity, region_shares
 from ..imaging.quantify import (
     ActivitySamples,
@@ -37,8 +37,10 @@ from ..imaging.quantify import (
 from ..imaging.regions import volume_sd_mL
 from ..imaging.registration import Registered, Transform, carry_labels
 from ..imaging.values import Grid, Image, Labels, Study, box_of
+from ..kinetics.curves import MODELS
+from ..physics.nuclides import nuclide as nuclide_of
 
-__all__ = ["REST", "RegionCurves", "body_of", "calibrated", "carried_labels", "region_curves", "rest_of"]
+__all__ = ["REST", "RegionCurves", "body_of", "calibrated", "carried_labels", "check_names", "region_curves", "rest_of"]
 
 Array = npt.NDArray[np.float64]
 REST = "rest of body"
@@ -89,6 +91,16 @@ def calibrated(case: ImagesCase, study: Study) -> Study:
     from ..imaging.quantify import quantify_study
 
     given = case.calibration
+    if given.nuclide is not None:
+        try:
+            known = nuclide_of(given.nuclide).name
+        except AlphatwinError as error:
+            raise type(error)(f"calibration.nuclide: {error}") from None
+        if known not in nuclide_of(study.nuclide).chain:
+            raise CaseError(
+                f"calibration.nuclide: it was measured with {known}, and the images are of {study.nuclide}. A calibration "
+                "holds for its own nuclide; leave nuclide out where it was converted."
+            )
     if any(p.emission.quantity == "counts" for p in study.points) and given.cps_per_MBq is None:
         raise CaseError(
             "calibration.cps_per_MBq: the images hold counts, and nothing says what one is worth. Give the counts of the "
@@ -98,7 +110,15 @@ def calibrated(case: ImagesCase, study: Study) -> Study:
         return study
     calibration = Calibration(given.cps_per_MBq, given.sd * given.cps_per_MBq, given.nuclide, source=given.source)
     if any(p.emission.quantity == "counts" for p in study.points):
-        study = quantify_study(study, calibration)  # images in MBq/mL among them keep their own
+        try:
+            study = quantify_study(study, calibration)  # images in MBq/mL among them keep their own
+        except AlphatwinError as error:
+            told = (
+                str(error)
+                .replace("duration_s", "images.duration")
+                .replace("decay_corrected_to when it is read", "images.decay_corrected_to")
+            )
+            raise type(error)(f"images: {told}") from None
     return replace(study, points=tuple(replace(p, emission=_with_noise(p.emission, calibration)) for p in study.points))
 
 
@@ -136,20 +156,56 @@ def rest_of(body: npt.NDArray[np.float32], regions: Sequence[npt.NDArray[np.floa
     return np.asarray(np.maximum(body - taken, 0), np.float32)
 
 
+def reference_labels(study: Study, ref: int, regions: Sequence[str] | None) -> Labels:
+    """The outlines of the reference, only the regions asked for and the body."""
+    labels = study.points[ref].labels
+    if labels is None:
+        drawn = [str(k) for k, p in enumerate(study.points, 1) if p.labels is not None]
+        raise CaseError(
+            f"images.reference: time point {ref + 1} has no contours or segmentation"
+            f"{f'; time point {drawn[0]} has' if drawn else ''}. Add them to the folder, choose another reference, or give "
+            "outlines: labels, segment or lesions. Where images.series chooses, it names those of the contours too."
+        )
+    if regions is None:
+        return labels
+    if gone := [n for n in regions if n not in labels.masks]:
+        raise CaseError(
+            f"images.regions: there is no region {gone[0]!r}. {suggestion(gone[0], list(labels.masks))}"
+            f"Regions: {', '.join(labels.masks)}."
+        )
+    return labels.only([n for n in labels.masks if n in regions or n == BODY])
+
+
+def check_names(case: ImagesCase, study: Study) -> None:
+    """Refuse, before the work, a region that the case names and the reference does not have.
+
+    Raises
+    ------
+    CaseError
+        With the place in the case and the regions there are.
+    """
+    ref = case.images.reference - 1
+    if ref >= len(study.points):
+        raise CaseError(f"images.reference: there is no time point {ref + 1}; the folder holds {len(study.points)}.")
+    known = [n for n in reference_labels(study, ref, case.images.regions).masks if n != BODY]
+    if not known:
+        raise CaseError("images: the reference has no region beside the body; there is nothing to report.")
+    known.append(REST)
+    _forms(case, known, len(study.points))
+    asked = {f"biology.tissues.{n}": n for n in (case.biology.tissues if case.biology else ()) if n != "*"}
+    if case.method.region is not None:
+        asked["method.region"] = case.method.region
+    for where, name in asked.items():
+        if name not in known:
+            raise CaseError(
+                f"{where}: there is no region {name!r}. {suggestion(name, known)}Regions: {', '.join(known)}."
+            )
+
+
 def carried_labels(registered: Registered, regions: Sequence[str] | None) -> list[Labels]:
     """The reference's outlines in the place and on the grid of every emission image."""
     study, ref = registered.study, registered.reference
-    labels = study.points[ref].labels
-    if labels is None:
-        raise CaseError(
-            f"images.reference: time point {ref + 1} has no contours or segmentation. Add them to the folder, or choose "
-            "another reference."
-        )
-    if regions is not None:
-        missing = [n for n in regions if n not in labels.masks]
-        if missing:
-            raise CaseError(f"images.regions: there is no region {missing[0]!r}; there are {', '.join(labels.masks)}.")
-        labels = labels.only([n for n in labels.masks if n in regions or n == BODY])
+    labels = reference_labels(study, ref, regions)
     return [
         carry_labels(labels, point.emission.grid, None if k == ref else how.inverse())
         for k, (point, how) in enumerate(zip(study.points, registered.transforms, strict=True))
@@ -177,17 +233,23 @@ def region_curves(case: ImagesCase, registered: Registered, series: ActivitySeri
         sets = carried_labels(registered, case.images.regions)
         images = activity_series(study)
     names = [n for n in sets[0].masks if n != BODY]
-    if not names:
-        raise CaseError("images: the reference has no region beside the body; there is nothing to report.")
     body = body_of(study.points[ref].ct, sets[ref], sets[ref].grid)
     measured = region_activity(images, sets if not bent else sets[0], names)
     outlines = study.points[ref].labels
     assert outlines is not None
-    spread = {n: volume_sd_mL(_cropped(outlines, n), n, contour_sd_mm=case.fit.contour_sd_mm) for n in names}
+    spread = {
+        n: volume_sd_mL(_cropped(outlines, n), n, fwhm_mm=_drawn_with(case, n), contour_sd_mm=case.fit.contour_sd_mm)
+        for n in names
+    }
     apart = region_shares(sets[ref], names)
     shares = {n: apart[n] for n in names}
     shares[REST] = rest_of(body, list(shares.values()))
     return _corrected(case, measured, shares, sets[ref].grid, images, spread, draws)
+
+
+def _drawn_with(case: ImagesCase, name: str) -> float:
+    """Resolution (mm) of the image a region was drawn on: that of the SPECT for a threshold, a CT's is below its voxel."""
+    return (_width(case) or 0.0) if name in case.outlines.lesions else 0.0
 
 
 def _alone(registered: Registered) -> Registered:
@@ -233,18 +295,12 @@ def _corrected(
     noise = measured.noise_sd_MBq[-1]
     rest = RegionCounts(REST, measured.times_h, left, np.where(np.isfinite(noise), noise, 0.0), float(volume[-1]))
     samples.append(_rest(activity_samples(rest, given.sd, draws=draws), samples, draws))
+    forms, half_lives = _forms(case, [s.region for s in samples], len(measured.times_h))
     for s in samples:
-        form = case.fit.model.get(s.region, case.fit.model.get("*", "auto"))
-        half_life = case.fit.effective_half_life_h
-        if len(s.times_h) == 1 and form == "auto":
-            if half_life is None:
-                raise CaseError(
-                    "fit.effective_half_life: one time point cannot show how activity clears. Give it, or model: {'*': hanscheid}."
-                )
-            form = "madsen"
-        curves[s.region] = _named(s.region, lambda s=s, form=form, half_life=half_life: fit_samples(
+        form, half_life = forms[s.region], half_lives[s.region]
+        curves[s.region] = _fitted(s.region, lambda s=s, form=form, half_life=half_life: fit_samples(
             s, nuclide=measured.nuclide, draws=draws, model=form, extra_relative_sd=case.registration.sd,
-            population_half_life_h=half_life,
+            population_half_life_h=half_life, population_relative_sd=case.fit.effective_half_life_sd or 0.0,
         ))  # fmt: skip
         own_shape = case.recovery is not None and case.recovery.fwhm_mm is not None
         for note in curves[s.region].notes:
@@ -268,6 +324,59 @@ def _rest(rest: ActivitySamples, others: Sequence[ActivitySamples], draws: Draws
         rest, activity_MBq=rest.activity_MBq * factor, common_MBq=rest.common_MBq * factor,
         covariance_MBq2=rest.covariance_MBq2 + np.outer(error, error), budget={**rest.budget, "recovery": error},
     )  # fmt: skip
+
+
+def _forms(case: ImagesCase, regions: Sequence[str], times: int) -> tuple[dict[str, str], dict[str, float | None]]:
+    """Model and assumed half-life of each region.
+
+    Raises
+    ------
+    CaseError
+        A region or a model that is not there; one time point without a half-life; a half-life that several would contradict.
+    """
+    asked = case.fit
+    for key, given in (("model", asked.model), ("effective_half_life", asked.effective_half_life_h)):
+        for name in given:
+            if name != "*" and name not in regions:
+                raise CaseError(
+                    f"fit.{key}.{name}: there is no such region. {suggestion(name, regions)}Regions: {', '.join(regions)}, or '*'."
+                )
+    for name, form in asked.model.items():
+        if form not in MODELS:
+            raise CaseError(
+                f"fit.model.{name}: there is no model {form!r}. {suggestion(form, MODELS)}Allowed: {', '.join(MODELS)}."
+            )
+    if times > 1 and (asked.effective_half_life_h or asked.effective_half_life_sd is not None):
+        raise CaseError(
+            f"fit.effective_half_life: there are {times} time points, which show it; it goes with a single one. Leave it out."
+        )
+    forms, half_lives = {}, {}
+    for name in regions:
+        form = asked.model.get(name, asked.model.get("*", "auto"))
+        half_life = asked.effective_half_life_h.get(name, asked.effective_half_life_h.get("*"))
+        if times == 1 and form in ("auto", "madsen"):
+            form = "madsen"
+            if half_life is None:
+                raise CaseError(
+                    f"fit.effective_half_life: one time point cannot show how activity clears from {name}. Give it, or model: "
+                    "{'*': hanscheid}."
+                )
+            if asked.effective_half_life_sd is None:
+                raise CaseError(
+                    "fit.effective_half_life_sd: an assumed half-life needs its relative standard uncertainty, e.g. '20 %': "
+                    "how much patients differ. '0 %' takes it as known."
+                )
+        forms[name], half_lives[name] = form, half_life
+    return forms, half_lives
+
+
+def _fitted(region: str, work: Any) -> Any:
+    """Fit; an error says of which region, and names the key of the case."""
+    try:
+        return _named(region, work)
+    except AlphatwinError as error:
+        text = str(error).replace("a population half-life", "effective_half_life")
+        raise type(error)(f"fit.model: {text.replace('population_half_life_h', 'effective_half_life')}") from None
 
 
 def _named(region: str, work: Any) -> Any:

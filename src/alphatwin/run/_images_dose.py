@@ -24,7 +24,7 @@ from ..biology.effectiveness import HighLET, bed, eqd2
 from ..biology.protraction import lea_catcheside
 from ..case.images import BiologyOptions, ImagesCase, Tissue
 from ..dose.volume import dose_to_volume
-from ..errors import AlphatwinError, CaseError, suggestion
+from ..errors import AlphatwinError
 from ..imaging.activity import DecayMaps
 from ..imaging.quantify import CurveSamples
 from ..imaging.registration import resample
@@ -95,11 +95,6 @@ def voxel_doses(
     if method.name == "monte_carlo":
         region = None
         if method.region is not None:
-            if method.region not in shares:
-                raise CaseError(
-                    f"method.region: there is no region {method.region!r}. {suggestion(method.region, list(shares))}"
-                    f"Regions: {', '.join(shares)}."
-                )
             region = shares[method.region] >= INSIDE
         more = {
             "uncertainty": 0.02 if method.uncertainty is None else method.uncertainty, "region": region,
@@ -233,11 +228,6 @@ def effects_of(
     """BED and EQD2 of every voxel with tissue and time course of the region that has the largest share of it."""
     if biology is None:
         return None
-    for name in biology.tissues:
-        if name != "*" and name not in shares:
-            raise CaseError(
-                f"biology.tissues.{name}: there is no such region. {suggestion(name, list(shares))}Regions: {', '.join(shares)}."
-            )
     owner = np.argmax(np.stack(list(shares.values())), axis=0)
     tissues = [biology.tissues.get(name, biology.tissues["*"]) for name in shares]
     g = {}

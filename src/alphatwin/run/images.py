@@ -6,6 +6,7 @@ import json
 import math
 import pathlib
 import platform
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -18,10 +19,12 @@ from .. import __version__, catalog
 from .._jit import source_sha256
 from ..case.images import ImagesCase
 from ..draws import Draws
-from ..errors import AlphatwinError, CaseError
+from ..errors import AlphatwinError, CaseError, ImageError
 from ..imaging.activity import DecayMaps, activity_series, decay_maps, region_shares
+from ..imaging.dicom import zone_of
 from ..imaging.nifti import read_nifti
 from ..imaging.phantom import load_phantom, make_phantom, phantom_digests
+from ..imaging.quantify import CurveSamples
 from ..imaging.reading import read_series
 from ..imaging.regions import mean_densities
 from ..imaging.registration import Registered, Transform, carry_labels, register, register_study, resample
@@ -33,10 +36,11 @@ from ..report.images import ImagesReport, RegistrationRow, TimeActivity, TruthRo
 from ..report.images_alpha import Daughters
 from ..report.model import Provenance
 from ._context import Book
-from ._images_activity import REST, RegionCurves, body_of, calibrated, region_curves, rest_of
+from ._images_activity import REST, RegionCurves, body_of, calibrated, check_names, region_curves, rest_of
 from ._images_cells import cells_of_regions, regions_of_cells
 from ._images_daughters import DaughterChains, daughter_chains, daughter_ends
 from ._images_dose import effects_of, region_results, tissue_map, voxel_doses
+from ._images_outlines import outlined
 
 __all__ = ["run_images"]
 
@@ -91,7 +95,8 @@ def run_images(
     folder, truth_folder = _folders(case, place, study_folder, progress)
     progress("reading images")
     there = _series(case, folder)
-    study = calibrated(case, _read(case, there))
+    study = outlined(case, calibrated(case, _read(case, there)), place)
+    check_names(case, study)
     progress("registering time points")
     registered = _registered(case, study)
     rows, registered = _registration_rows(registered), _lighter(registered)
@@ -145,6 +150,10 @@ def _folders(
     case: ImagesCase, place: pathlib.Path, made_in: str | pathlib.Path | None, progress: Callable[[str], None]
 ) -> tuple[pathlib.Path, pathlib.Path | None]:
     """The DICOM folder and that of the truth; a phantom is made where there is none yet."""
+    for i, one in enumerate(case.earlier):  # before the work, not after it
+        for key, file in (("dose", one.dose), ("ct", one.ct)):
+            if file is not None and not (place / file).is_file():
+                raise CaseError(f"earlier.{i}.{key}: there is no file {file}, seen from the case's own folder.")
     asked = case.images
     if asked.phantom is not None:
         if made_in is None:
@@ -159,7 +168,10 @@ def _folders(
             f"images.folder: there is no folder {asked.folder}, seen from the case's own. Give that of the DICOM files; "
             "`alphatwin phantom SPEC.yaml -o FOLDER` makes a study to try."
         )
-    return folder, None if asked.truth is None else place / asked.truth
+    truth = None if asked.truth is None else place / asked.truth
+    if truth is not None and not (truth / "truth.json").is_file():
+        raise CaseError(f"images.truth: {asked.truth} holds no truth.json; a phantom's truth folder does.")
+    return folder, truth
 
 
 def _phantom(spec: pathlib.Path, target: pathlib.Path, progress: Callable[[str], None]) -> None:
@@ -190,6 +202,13 @@ def _phantom(spec: pathlib.Path, target: pathlib.Path, progress: Callable[[str],
 
 
 def _series(case: ImagesCase, folder: pathlib.Path) -> tuple[SeriesFound, ...]:
+    asked = case.images
+    for key, check, value in (("timezone", zone_of, asked.timezone), ("nuclide", nuclide_of, asked.nuclide)):
+        try:
+            if value is not None:
+                check(value)
+        except AlphatwinError as error:
+            raise type(error)(f"images.{key}: {error}") from None
     try:
         return find_series(folder, timezone=case.images.timezone)
     except AlphatwinError as error:
@@ -200,11 +219,33 @@ def _read(case: ImagesCase, there: tuple[SeriesFound, ...]) -> Study:
     asked = case.images
     try:
         return read_series(
-            there, timezone=asked.timezone, series=_needed(case, there), nuclide=asked.nuclide,
-            administered_MBq=asked.administered_activity_MBq, administered_at=asked.administered_at,
+            there, timezone=asked.timezone, series=_needed(case, there),
+            nuclide=None if asked.nuclide is None else nuclide_of(asked.nuclide).name,
+            administered_MBq=asked.administered_activity_MBq, administered_at=asked.administered_at, started=asked.started,
+            duration_s=None if asked.duration_h is None else 3600.0 * asked.duration_h,
+            decay_corrected_to=asked.decay_corrected_to, slice_spacing_mm=asked.slice_spacing_mm,
         )  # fmt: skip
     except AlphatwinError as error:
-        raise type(error)(f"images: {error}") from None
+        raise type(error)(f"images: {_in_keys(str(error))}") from None
+
+
+_KEYS = {"administered_MBq": "administered_activity", "duration_s": "duration", "slice_spacing_mm": "slice_spacing"}
+
+
+def _in_keys(told: str) -> str:
+    """A message that names arguments of `read_folder`, in keys of the case.
+
+    Examples
+    --------
+    >>> _in_keys("Series 4 (NM): supply duration_s=.")
+    'Series 4 (NM): supply images.duration.'
+    """
+
+    def key(match: re.Match[str]) -> str:
+        return f"images.{_KEYS.get(match[1], match[1])}{f': {match[2]}' if match[2] else ''}"
+
+    names = "timezone|series|nuclide|administered_MBq|administered_at|started|duration_s|decay_corrected_to|slice_spacing_mm"
+    return re.sub(rf"\b({names})=(\{{\d+: \.\.\.\}})?", key, told)
 
 
 def _needed(case: ImagesCase, there: Sequence[SeriesFound]) -> tuple[int, ...] | None:
@@ -212,6 +253,8 @@ def _needed(case: ImagesCase, there: Sequence[SeriesFound]) -> tuple[int, ...] |
 
     Where it is not clear which outlines these are (no frame of reference, one for all), everything is read.
     """
+    if case.images.series is not None and (unknown := {*case.images.series} - {s.number for s in there}):
+        raise ImageError(f"There is no series {min(unknown)} in the folder; there are 1 to {len(there)}.")
     wanted = [s for s in there if case.images.series is None or s.number in case.images.series or s.kind == "RWV"]
     emissions = [s for s in wanted if s.kind in ("NM", "PT") and not s.problems]
     frames = [s.frame_of_reference for s in emissions]
@@ -231,15 +274,14 @@ def _needed(case: ImagesCase, there: Sequence[SeriesFound]) -> tuple[int, ...] |
 
 def _registered(case: ImagesCase, study: Study) -> Registered:
     ref = case.images.reference - 1
-    if ref >= len(study.points):
-        raise CaseError(f"images.reference: there is no time point {ref + 1}; the folder holds {len(study.points)}.")
     asked = case.registration
     if asked.kind == "none":
         return Registered(study, ref, (Transform.identity(),) * len(study.points))
     try:
         return register_study(study, ref, asked.kind, asked.on, case.options.seed, on_failure="flag")
     except AlphatwinError as error:
-        raise type(error)(f"registration: {error}") from None
+        told = str(error).replace("on='ct' or 'spect'", "on: ct or spect").replace("on='spect'", "on: spect")
+        raise type(error)(f"registration: {told}") from None
 
 
 def _lighter(registered: Registered) -> Registered:
@@ -304,7 +346,9 @@ def _earlier(
                     raise CaseError("there is no CT here to register the earlier one to.")
                 how = register(read_nifti(place / one.ct, "hu", modality="CT"), ct, "rigid", seed=case.options.seed)
         except AlphatwinError as error:
-            raise type(error)(f"earlier.{i}: {error}") from None
+            told, refused, _ = str(error).partition(" Look at the images")
+            advice = " Look at both CTs; leave ct out where the dose lies in this place already." if refused else ""
+            raise type(error)(f"earlier.{i}: {told}{advice}") from None
         total += np.maximum(resample(dose, grid, how).array, 0)
         moved = (
             f", registered to this CT (middle moved {how.quality.shift_mm:.1f} mm)"
@@ -363,7 +407,7 @@ def _truth(
     """
     file = folder / "truth.json"
     try:
-        known = json.loads(file.read_text(encoding="utf-8"))["regions"]
+        known = _known(json.loads(file.read_text(encoding="utf-8")), found)
     except (OSError, ValueError, KeyError, TypeError):
         raise CaseError(
             f"images.truth: {file.name} cannot be read in {folder.name}; a phantom's truth folder holds it."
@@ -374,7 +418,7 @@ def _truth(
         if entry is None:
             continue
         result = next(r for r in regions if r.name == name)
-        for k, t in enumerate(found.times_h):
+        for k, t in enumerate(found.times_h if entry["activity_MBq"] else ()):
             made.append(TruthRow(
                 name, f"activity at {t:.4g} h", "MBq", float(found.activity_MBq[i, k]), float(entry["activity_MBq"][k]),
                 _bound(float(found.sd_MBq[i, k] / found.activity_MBq[i, k]), case),
@@ -389,8 +433,42 @@ def _truth(
             dose, what = result.mean_Gy, "mean dose"
             if daughters is not None and daughters.model == "free":
                 dose, what = daughters.in_place_Gy(name), "mean dose, daughters in place"
+            if len(result.samples_Gy) == 1:
+                spread = _closed_form(relative, found.curves[name])
             made.append(TruthRow(name, what, "Gy", dose, float(entry["absorbed_dose_Gy"]), _bound(spread, case)))
     return tuple(made)
+
+
+def _known(truth: Any, found: RegionCurves) -> dict[str, Any]:
+    """The truth of what was run: at the times of its images, and with the rest of the body holding what was left out."""
+    times = np.asarray(truth["times_h"], float)
+    at = [int(np.argmin(np.abs(times - t))) for t in found.times_h]
+    there = bool(np.allclose(times[at], found.times_h, atol=0.02))
+    entries = {
+        n: {**e, "activity_MBq": [e["activity_MBq"][k] for k in at] if there else []}
+        for n, e in truth["regions"].items()
+    }
+    if any(n not in entries for n in found.regions if n != REST):
+        entries.pop("background", None)  # a region of its own was cut out of it
+        return entries
+    parts = [e for n, e in entries.items() if n == "background" or n not in found.regions]
+    if "background" in entries and len(parts) > 1:
+        rest = {
+            "activity_MBq": list(np.sum([e["activity_MBq"] for e in parts], axis=0)),
+            "time_integrated_activity_MBq_h": sum(e["time_integrated_activity_MBq_h"] for e in parts),
+        }
+        if all("absorbed_dose_Gy" in e for e in parts):
+            mass = sum(e["mass_g"] for e in parts)
+            rest["absorbed_dose_Gy"] = sum(e["absorbed_dose_Gy"] * e["mass_g"] for e in parts) / mass
+        entries["background"] = rest
+    return entries
+
+
+def _closed_form(relative_sd: float, curve: CurveSamples) -> float:
+    """Relative standard uncertainty of a mean dose where nothing was sampled: activity and mass follow the volume together."""
+    share = curve.volume_sd_mL / curve.nominal_volume_mL
+    volume = curve.budget["volume"]
+    return math.sqrt(max(relative_sd**2 - volume**2, 0.0) + ((curve.by_volume - 1) * share) ** 2)
 
 
 def _bound(relative_sd: float, case: ImagesCase) -> float:
@@ -402,6 +480,11 @@ def _notes(case: ImagesCase, study: Study, registered: Registered, found: Region
     notes += [f"Time point {k}: {n}" for k, p in enumerate(study.points, 1) for n in p.emission.notes]
     if case.recovery is None:
         notes.append("Nothing was corrected for partial volume: no recovery is given.")
+    here = study.points[case.images.reference - 1]
+    if here.ct is None and (here.labels is None or "body" not in here.labels.masks):
+        notes.append(
+            "Neither a CT nor a region named body shows where the patient ends: all of the image is taken as body."
+        )
     if case.registration.kind == "none":
         notes.append("Time points were not registered: they lie as the scanners place them.")
     return list(dict.fromkeys(notes))
