@@ -32,6 +32,17 @@ def pulled(source, source_affine, target_shape, target_affine, matrix, outside=0
     return out
 
 
+def carried(mask, source_affine, target_shape, target_affine, matrix, parts):
+    """Share of every voxel of the target: the whole mask looked up at the middle of each of its parts (z, y, x), and the mean."""
+    fine = target_affine @ np.diag([1 / parts[2], 1 / parts[1], 1 / parts[0], 1.0])
+    corner = [(1 / n - 1) / 2 for n in parts[::-1]]
+    fine[:, 3] = target_affine @ np.array([*corner, 1.0])
+    shape = tuple(n * k for n, k in zip(target_shape, parts, strict=True))
+    small = pulled(np.asarray(mask, float), source_affine, shape, fine, matrix)
+    z, y, x = (v for pair in zip(target_shape, parts, strict=True) for v in [pair])
+    return small.reshape(*z, *y, *x).mean(axis=(1, 3, 5))
+
+
 def scaled(times_h, values, shape, weights):
     """Scale of a known shape by least squares, its normal equation solved by numpy's general solver."""
     root = np.sqrt(weights)

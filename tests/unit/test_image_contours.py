@@ -113,6 +113,52 @@ def test_a_sphere_keeps_its_volume_on_grids_of_other_spacing(tmp_path, ct):
         assert read_rtstruct(path, other).volume_mL("lesion") == pytest.approx(drawn, rel=3e-3)
 
 
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(-1, 7), st.lists(st.tuples(st.floats(-4, 13), st.floats(-4, 12)), min_size=3, max_size=7)),
+        min_size=1, max_size=5,
+    )
+)  # fmt: skip
+def test_a_region_drawn_in_its_box_is_the_one_drawn_in_the_whole_grid(drawn):
+    """The twin adds each slab to each slice of the whole grid."""
+    from alphatwin.imaging.contours import _drawn, _slabs
+
+    shape, planes = (6, 9, 10), {}
+    for height, polygon in drawn:
+        planes.setdefault(height + 0.3, []).append(np.array(polygon))
+    whole = np.zeros(shape)
+    for height, (low, high) in zip(sorted(planes), _slabs(np.array(sorted(planes)), 1.0), strict=True):
+        flat = covered(planes[height], shape[1:])
+        for k in range(shape[0]):
+            whole[k] += max(min(high, k + 0.5) - max(low, k - 0.5), 0.0) * flat
+    found = _drawn(planes, shape, 1.0)
+    got = np.zeros(shape)
+    if found is not None:
+        got[found[0]] = found[1]
+    np.testing.assert_allclose(got, np.clip(whole, 0, 1), atol=1e-5)
+
+
+def test_a_small_region_of_a_large_image_takes_little_memory(tmp_path, ct):
+    """A lesion of 8 mL on 200 slices of 512 x 512 voxels, which take 210 MB a mask; nothing is drawn outside of its box."""
+    import tracemalloc
+
+    first, _ = ct
+    affine = np.diag([0.8, 0.8, 1.0, 1.0])
+    affine[:3, 3] = -200, -190, -50
+    large = Grid((200, 512, 512), affine)
+    contours = sphere_contours((0.0, 15.0, 52.0), 12.0, 10 + 3.0 * np.arange(30))
+    path = d.save(d.rtstruct({"lesion": contours}, first), tmp_path / "rs.dcm")
+    tracemalloc.start()
+    try:
+        labels = read_rtstruct(path, large)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 10e6
+    assert labels.volume_mL("lesion") == pytest.approx(sum(area(c[:, :2]) for c in contours) * 3 / 1000, rel=3e-3)
+
+
 @pytest.mark.parametrize("angle", [0.0, 0.4, np.pi])
 def test_contours_on_an_oblique_or_flipped_ct(tmp_path, angle):
     turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])

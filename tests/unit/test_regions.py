@@ -163,6 +163,19 @@ def test_worse_resolution_never_makes_a_volume_surer(fwhm, more):
     assert volume_sd_mL(labels, "b", fwhm_mm=fwhm + more) > volume_sd_mL(labels, "b", fwhm_mm=fwhm)
 
 
+@pytest.mark.parametrize("slices", [1, 22, 23, 32, 55, 64])
+def test_a_surface_taken_in_slabs_is_that_of_the_whole(slices):
+    from scipy.ndimage import gaussian_filter
+
+    from alphatwin.imaging.regions import _surface_mm2
+
+    share = np.random.Generator(np.random.Philox(key=slices)).random((slices, 7, 9))
+    where = Grid(share.shape, np.diag([0.8, 0.9, 1.7, 1.0]))
+    slopes = np.gradient(gaussian_filter(np.pad(share, 5), 1.0), *where.voxel_mm)
+    whole = float(np.sqrt(sum(s**2 for s in slopes)).sum()) * where.voxel_mL * 1000
+    assert _surface_mm2(share, where) == pytest.approx(whole, rel=1e-12)
+
+
 def test_all_regions_at_once():
     where = cube(16)
     labels = Labels({"a": radius(where) <= 10, "b": radius(where) <= 6, "none": np.zeros(where.shape, bool)}, where)

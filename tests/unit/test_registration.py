@@ -29,6 +29,7 @@ from alphatwin.imaging import (
     register_study,
     resample,
 )
+from alphatwin.imaging.values import Boxes
 from oracle import voxels as oracle
 
 ZONE = datetime.UTC
@@ -220,6 +221,45 @@ def test_regions_keep_their_volume_on_coarse_and_fine_grids():
         assert 0 <= there.masks["ball"].min() <= there.masks["ball"].max() <= 1
 
 
+@pytest.mark.parametrize("kept", ["whole", "boxes"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_regions_carried_from_their_boxes_are_those_carried_from_the_whole_grid(kept, turned):
+    """The twin looks the whole mask up, voxel after voxel; regions at the edge of the grid and overlapping ones too."""
+    rng = np.random.Generator(np.random.Philox(key=5))
+    fine = grid((14, 16, 18), (1.5, 2.0, 2.0), (-3, -2, 1))
+    masks = {name: np.zeros(fine.shape, np.float32) for name in ("inner", "edge", "dot")}
+    masks["inner"][4:9, 5:11, 6:13] = rng.random((5, 6, 7))
+    masks["edge"][10:, 12:, :5] = rng.random((4, 4, 5))
+    masks["dot"][7, 8, 9] = 1
+    labels = Labels(masks if kept == "whole" else Boxes.of(fine.shape, masks.items()), fine)
+    coarse, parts = grid((6, 7, 8), (4.0, 5.0, 5.0), (-4, -3, -2)), (3, 3, 3)
+    how = Transform(pose((1.0, -1.5, 0.5), (4.0, -3.0, 6.0) if turned else (0, 0, 0), (15, 15, 10)))
+    there = carry_labels(labels, coarse, how)
+    for name, mask in masks.items():
+        want = oracle.carried(mask, fine.affine, coarse.shape, coarse.affine, how.matrix, parts)
+        np.testing.assert_allclose(there.masks[name], want, atol=1e-6)
+        assert there.volume_mL(name) == pytest.approx(float(want.sum()) * coarse.voxel_mL, rel=1e-6)
+
+
+def test_a_bent_map_carries_boxes_as_it_carries_the_whole():
+    fine, coarse = grid((20, 20, 20), (2, 2, 2)), grid((9, 9, 9), (5, 5, 5), (-2, -2, -2))
+    ball = (blob(fine, (18, 20, 22), 5.0) > 0.4).astype(np.float32)
+    lattice = grid((5, 5, 5), (10, 10, 10))
+    bend = 3 * np.random.Generator(np.random.Philox(key=6)).standard_normal((5, 5, 5, 3))
+    how = Transform(pose((2, 1, -1)), "bspline", bend, lattice)
+    there = carry_labels(Labels({"ball": ball}, fine), coarse, how)
+    # a density of the same numbers is pulled from the whole array
+    whole = resample(Image(ball, fine, "density"), coarse, how).array
+    np.testing.assert_allclose(there.masks["ball"], np.clip(whole, 0, 1), atol=1e-6)
+
+
+def test_a_region_that_ends_up_elsewhere_leaves_nothing():
+    labels = Labels(Boxes.of((8, 8, 8), [("all", np.ones((8, 8, 8), bool))]), grid((8, 8, 8)))
+    gone = carry_labels(labels, grid((8, 8, 8)), Transform(pose((500, 0, 0))))
+    assert not gone.masks["all"].any()
+    assert any("became 0.0 mL" in note for note in gone.notes)
+
+
 def test_a_region_cut_off_by_the_grid_is_said():
     labels = Labels({"all": np.ones((8, 8, 8), bool)}, grid((8, 8, 8)))
     assert "all: 32.8 mL became 16.4 mL on the new grid (-50.0%)." in carry_labels(labels, grid((4, 8, 8))).notes
@@ -329,6 +369,33 @@ def test_less_agreement_than_before_is_a_fault():
 
     assert "agree less" in faults(Quality(metric_before=1.0, metric_after=0.9), 100, 20, 5)[0]
     assert not faults(Quality(metric_before=1.0, metric_after=0.995), 100, 20, 5)
+
+
+def test_the_patient_is_followed_and_not_the_table():
+    """The patient lies elsewhere on a table that stays; looking at the whole image, the search is 3 mm off."""
+    where = grid((50, 45, 50), (6, 6, 6), (-147, -120, -147))
+    z, y, x = np.indices(where.shape, dtype=float)
+    places = np.stack([x, y, z], -1) @ where.affine[:3, :3].T + where.affine[:3, 3]
+    table = (np.abs(places[..., 1] - 118) < 8) & (np.abs(places[..., 0]) < 160)
+    moved = np.array([15.0, -3.0, 20.0])
+    images = [
+        Image(noisy(np.where(table, 120.0, ct_like(where, lambda p, m=m: p - m)), 3 + k), where, "hu", "CT")
+        for k, m in enumerate((np.zeros(3), moved))
+    ]
+    how = register(images[1], images[0], check_inverse=False)
+    corners = np.array([[0.0, 0, 0], [60, 0, 0], [0, 40, 0], [0, 0, 90], [-60, -40, -90]])
+    assert np.linalg.norm(how.points(corners) - corners - moved, axis=1).max() < 1.2  # a fifth of a voxel
+
+
+def test_searches_side_by_side_have_the_bits_of_one_after_the_other(pair):
+    """A study searches for all its time points at once; each is what `register` finds for the two images alone."""
+    moving, fixed, _ = pair
+    two = study_of(point(0, fixed), point(1, moving), point(2, moving))
+    together = register_study(two)
+    alone = register(moving, fixed)
+    for k in (1, 2):
+        assert np.array_equal(together.transforms[k].matrix, alone.matrix)
+        assert together.transforms[k].quality.inverse_consistency_mm == alone.quality.inverse_consistency_mm
 
 
 @pytest.mark.parametrize(
