@@ -455,6 +455,23 @@ def test_alphas_bring_hits_and_daughters_into_every_output(alphas):
     assert "kruijff2015daughters" in summary["provenance"]["sources"]
 
 
+def test_the_terminal_tells_hits_and_ends_in_80_columns(alphas, tmp_path, alphatwin):
+    """And a region that is said to be a tumour is one, whatever its name."""
+    case = CASE.replace("Lu-177", "Ac-225").replace("{phantom: phantom.yaml}", "{folder: dicom}")
+    file = written(tmp_path, case + "daughters: {organs: {spleen: tumour}}\n")
+    (tmp_path / "dicom").symlink_to(alphas.parent / "small-case-study" / "dicom")
+    code, out, _ = alphatwin("run", file, "-o", tmp_path, "--samples", 1)
+    assert code == 0
+    assert "in place Gy" in out
+    assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith("Report"))
+    summary = json.loads((tmp_path / "small-case" / "summary.json").read_text(encoding="utf-8"))
+    assert [r["counts_as"] for r in summary["daughters"]["regions"]] == ["kidney_left", "tumour", "remainder"]
+    spleen = summary["daughters"]["regions"][1]
+    assert (
+        spleen["mean_free_Gy"] == spleen["mean_freed_lost_Gy"]
+    )  # nothing is fed to a tumour, though it has the name of an organ
+
+
 def test_a_beta_emitter_has_neither_and_says_so(done):
     summary = json.loads((done / "small-case" / "summary.json").read_text(encoding="utf-8"))
     assert summary["cells"] == []

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import figures
-from .images_alpha import NOISY
+from .images_alpha import NO_ORGAN, NOISY
 from .maps import _DASHES, _OUTLINES
 from .model import DISCLAIMER
 from .tables import number
@@ -49,7 +49,7 @@ def page(report: ImagesReport) -> str:
         written=list(report.files().items()), groups=_figures(report, _script), isodose=ISODOSE,
         survival_needs=next((n for n in report.notes if n.startswith("Survival of cells is not computed")), ""),
         noisy=next((n for n in report.notes if n.startswith(NOISY)), ""),
-        no_organ=next((n for n in report.notes if n.startswith("No organ of the catalogue")), ""),
+        no_organ=next((n for n in report.notes if n.startswith(NO_ORGAN)), ""),
         citations=[(key, source(key).text) for key in report.provenance.sources], provenance=report.provenance,
         notice=path("notices", "ICRP-07.txt").read_text(encoding="utf-8"), plotly_js=plotly.offline.get_plotlyjs(),
     )  # fmt: skip

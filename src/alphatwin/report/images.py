@@ -243,7 +243,7 @@ class ImagesReport:
                 f"{r.name[:17]:18s}{r.volume_mL:7.4g}{number(r.time_integrated_activity_MBq_h):>8s}{r.effective_half_life_h:7.3g}"
                 f"{r.mean_Gy:8.3g}{spread:>7s}{_cell(r.d98_Gy)}{_cell(r.d2_Gy)}{bed:>8s}"
             )
-        lines += alpha_lines(self.cells, self.daughters, WIDTH)
+        lines += alpha_lines(self.cells, self.daughters, self.notes, WIDTH)
         if self.earlier_Gy is not None:
             all_of_them = ", ".join(f"{c['region']} {c['all_Gy']:.3g}" for c in self.cycles())
             told = f"All {len(self.case.earlier) + 1} cycles, mean of the voxels (Gy): {all_of_them}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 
+NO_ORGAN = "No organ of the catalogue"
 NOISY = "Noise makes more than half of the variance of the hits over the voxels"
 
 
@@ -154,8 +156,10 @@ def alpha_summary(
     return made
 
 
-def alpha_lines(cells: tuple[RegionCells, ...], daughters: Daughters | None, width: int) -> list[str]:
-    """Lines for a terminal; none without alphas."""
+def alpha_lines(
+    cells: tuple[RegionCells, ...], daughters: Daughters | None, notes: tuple[str, ...], width: int
+) -> list[str]:
+    """Lines for a terminal, with those of the notes that change how they are read; none without alphas."""
     if not cells and daughters is None:
         return []
     names = [c.region for c in cells] if daughters is None else [r.region for r in daughters.rows]
@@ -167,6 +171,8 @@ def alpha_lines(cells: tuple[RegionCells, ...], daughters: Daughters | None, wid
             f"{name[:17]:18s}{_short(hits):>8s}{_short(missed, 100):>11s}{_short(by_voxels, 100):>11s}{_short(in_place):>13s}"
             f"{_short(free):>9s}{_short(lost):>9s}"
         )
+    for note in (n for n in notes if n.startswith((NO_ORGAN, NOISY))):
+        lines += textwrap.wrap(f"- {note}", width, subsequent_indent="  ")
     return lines
 
 

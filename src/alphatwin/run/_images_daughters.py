@@ -33,7 +33,7 @@ from ..imaging.quantify import CurveSamples
 from ..kinetics import PLASMA, FreeDaughters, InPlace, Kinetics, chain_kinetics, free_daughters_from_catalog, integrate
 from ..physics.nuclides import nuclide as nuclide_of
 from ..report.images import RegionResult
-from ..report.images_alpha import DaughterRow, Daughters
+from ..report.images_alpha import NO_ORGAN, DaughterRow, Daughters
 from ..units import JOULE_PER_MEV
 from ._images_activity import REST
 from ._stages import blood_shares
@@ -287,7 +287,7 @@ def _said(
     ]  # fmt: skip
     if other:
         said.append(
-            f"No organ of the catalogue, so a parent in them counts as outside of cells, and they take up no free ion: {', '.join(other)}. "
+            f"{NO_ORGAN}, so a parent in them counts as outside of cells, and they take up no free ion: {', '.join(other)}. "
             "Where that is wrong, say what they are, e.g. daughters: {organs: {" + other[0] + ": tumour}}."
         )
     return (*said, *(n for n in fates.notes if "shared equally" not in n and not n.startswith("Retained fractions")))
