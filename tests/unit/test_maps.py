@@ -206,6 +206,23 @@ def test_files_that_are_no_maps(folder):
     assert "three axes" in refused(folder)
 
 
+def test_headers_and_streams_that_the_library_breaks_on(folder, capfd):
+    """A type that is none, voxels inside the header, a damaged gzip stream: one message, and the library prints nothing."""
+    save(folder, "decays.nii", np.random.default_rng(1).random(SHAPE))
+    whole = (folder / "decays.nii").read_bytes()
+    kind, offset = bytearray(whole), bytearray(whole)
+    kind[70:72] = (4096).to_bytes(2, "little")
+    offset[108:112] = np.float32(184.0).tobytes()
+    packed = bytearray(gzip.compress(whole))
+    packed[20:60] = bytes(40)
+    for content in (gzip.compress(bytes(kind)), gzip.compress(bytes(offset)), bytes(packed)):
+        (folder / "decays.nii.gz").write_bytes(content)
+        told = refused(folder)
+        assert "not a NIfTI" in told or "truncated or damaged" in told
+        assert str(folder) not in told
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_header_that_announces_more_than_the_file_can_hold(folder):
     header = nibabel.Nifti1Header()
     header.set_data_dtype(np.float32)

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import AlphatwinError, CaseError, DomainError
+from ..errors import AlphatwinError, CaseError, DomainError, suggestion
+from ._nifti_file import open_nifti
 
 __all__ = ["MapGrid", "MapHeader", "MapValues", "check_same_grid", "grid_of", "read_header", "read_map", "save_map"]
 
@@ -23,9 +24,6 @@ Array = npt.NDArray[np.float64]
 
 TOLERANCE_MM = 0.05  # by which the corners of two grids may differ
 _SHEAR = 1e-3
-_DEFLATE = 1032.0  # no gzip stream grows by more
-_TO_MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
-_FAULTS = (OSError, ValueError, EOFError, TypeError, KeyError, OverflowError, AttributeError, MemoryError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,48 +78,38 @@ def read_header(file: pathlib.Path, name: str) -> MapHeader:
     CaseError
         No such file, no NIfTI file, not three axes, complex or colour values, a file too small for its voxels.
     """
-    nibabel = _nibabel()
+    _nibabel()
     if not file.exists() or file.is_dir():
         near = [p.name for p in file.parent.glob("*.nii*")] if file.parent.is_dir() else []
-        from ..errors import suggestion
-
         what = "is a folder" if file.is_dir() else "there is no such file"
         raise CaseError(f"{name}: {what}. {suggestion(file.name, near)}Maps lie beside the case file.")
     try:
-        image = nibabel.load(file)
-        if not isinstance(image, nibabel.Nifti1Image):  # NIfTI-2 is one too
-            raise ValueError(f"it is {type(image).__name__}")
-        shape, kind = tuple(int(n) for n in image.shape), image.get_data_dtype()
-        affine = np.array(image.affine, dtype=float)
-        affine[:3] *= _TO_MM.get(str(image.header.get_xyzt_units()[0]), 1.0)
-        placed = bool(image.header["qform_code"]) or bool(image.header["sform_code"])
-        offset = float(image.dataobj.offset)
-    except (*_FAULTS, nibabel.filebasedimages.ImageFileError) as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise CaseError(f"{name} is not a NIfTI file that can be read (.nii or .nii.gz): {reason}.") from None
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
+        found = open_nifti(file)
+    except Exception as error:
+        raise CaseError(f"{name} is not a NIfTI file that can be read (.nii or .nii.gz): {_reason(error)}.") from None
+    shape, kind = found.shape, found.dtype
     if len(shape) != 3 or min(shape) < 1:
         raise CaseError(f"{name} has the shape {shape}; a map has three axes. Split a series into one file per time.")
     if kind.kind not in "iuf":
         raise CaseError(f"{name} holds values of the type {kind}; a map holds plain numbers.")
-    if not np.isfinite(affine).all() or not (np.linalg.norm(affine[:3, :3], axis=0) > 0).all():
+    edges = np.linalg.norm(found.affine[:3, :3], axis=0)
+    if not np.isfinite(found.affine).all() or not (edges > 0).all() or not np.isfinite(edges).all():
         raise CaseError(f"{name}: its affine gives no size of a voxel; write a valid sform or qform.")
-    _can_hold(file, name, math.prod(shape) * kind.itemsize, offset)
-    i, j, k = shape
-    return MapHeader(name, file, (i, j, k), affine, math.prod(shape) * kind.itemsize, placed)
-
-
-def _can_hold(file: pathlib.Path, name: str, needed: int, offset: float) -> None:
-    """A file that is too small for its voxels is told before anything is unpacked."""
-    size = file.stat().st_size
-    most = size * _DEFLATE if file.suffix.lower() == ".gz" else size
-    if offset > 1e7 or needed + offset > most + 1:
-        packed = " packed" if most > size else ""
+    if found.needed > found.room + 1:
+        size = file.stat().st_size
+        packed = " packed" if found.room > size else ""
         raise CaseError(
-            f"{name} announces {(needed + offset) / 1e6:.3g} MB but has only {size / 1e6:.3g} MB{packed}: it is truncated, "
+            f"{name} announces {found.needed / 1e6:.3g} MB but has only {size / 1e6:.3g} MB{packed}: it is truncated, "
             "or its header is wrong."
         )
+    i, j, k = shape
+    return MapHeader(name, file, (i, j, k), found.affine, math.prod(shape) * kind.itemsize, bool(found.forms))
+
+
+def _reason(error: Exception) -> str:
+    """In a few words, without the path of the file."""
+    told = (error.strerror or "") if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(told.split())[:120] or type(error).__name__
 
 
 def grid_of(header: MapHeader) -> MapGrid:
@@ -195,24 +183,15 @@ def read_map(header: MapHeader) -> MapValues:
     CaseError
         A truncated or damaged file.
     """
-    nibabel = _nibabel()
     try:
-        image = nibabel.load(header.file)
-        values = np.asarray(image.dataobj, dtype=float).reshape(header.shape)
+        values = open_nifti(header.file).values().reshape(header.shape)
         digest = hashlib.sha256()
         with header.file.open("rb") as handle:
             while block := handle.read(1 << 20):
                 digest.update(block)
-    except (*_FAULTS, nibabel.filebasedimages.ImageFileError, *_zlib()) as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise CaseError(f"{header.name} is truncated or damaged: {reason}.") from None
+    except Exception as error:
+        raise CaseError(f"{header.name} is truncated or damaged: {_reason(error)}.") from None
     return MapValues(header.name, np.ascontiguousarray(values.transpose(2, 1, 0)), digest.hexdigest())
-
-
-def _zlib() -> tuple[type[Exception], ...]:
-    import zlib
-
-    return (zlib.error,)
 
 
 def save_map(values: npt.NDArray[Any], grid: MapGrid, file: pathlib.Path, described: str) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +50,7 @@ class DoseProblem:
     """
 
     nuclide: str
-    method: str
+    method: Literal["local", "convolution"]
     edges_mm: tuple[float, float, float]
     split: tuple[int, int, int]
     parts: Sequence[tuple[Array, npt.NDArray[np.int16]]]
@@ -81,7 +82,7 @@ def region_doses(problem: DoseProblem) -> tuple[Array, Array]:
     for k in range(n):
         decays += held[k] * per_part[k]
         mass += held[k] * rho[k]
-    found = voxel_dose(decays, mass / len(problem.parts), problem.edges_mm, problem.nuclide, method=problem.method)  # type: ignore[arg-type]
+    found = voxel_dose(decays, mass / len(problem.parts), problem.edges_mm, problem.nuclide, method=problem.method)
     by = found.sum("nuclide").transpose("z", "y", "x", "radiation")
     total = by.sum("radiation").values
     photon = by.sel(radiation="photon").values if "photon" in by["radiation"].values else np.zeros_like(total)
@@ -116,7 +117,7 @@ def _box(
     return ends[0], ends[1], ends[2]
 
 
-def _repeated(values: npt.NDArray[np.generic], split: tuple[int, int, int]) -> npt.NDArray[np.generic]:
+def _repeated(values: Any, split: tuple[int, int, int]) -> Any:
     for axis, times in enumerate(split):
         values = np.repeat(values, times, axis=axis)
     return values
@@ -142,7 +143,7 @@ def _parts_dose(
         edges,
         problem.nuclide,
         method=problem.method,
-        media="soft-tissue",  # type: ignore[arg-type]
+        media="soft-tissue",
     )
     kinds = [r for r in found["radiation"].values if r in CHARGED]
     charged = found.sel(radiation=kinds).sum(("nuclide", "radiation")).transpose("z", "y", "x").values

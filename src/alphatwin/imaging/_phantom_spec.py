@@ -11,20 +11,11 @@ import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, field_validator, model_validator
 
 from .. import catalog
 from ..case import PbpkKinetics
+from ..case._fields import Part, fault
 from ..case.model import Case, CurveTerm
 from ..case.reading import Parts, example_path, load, read_as
 from ..catalog.phantoms import image_anatomies
@@ -37,10 +28,6 @@ __all__ = ["BodyPiece", "PhantomSpec", "Pose", "Scanner", "Sphere", "Uptake", "l
 
 MAX_POINTS = 20
 MAX_VOXELS = 60_000_000  # of one image
-
-
-def _fault(text: str, *place: str | int) -> PydanticCustomError:
-    return PydanticCustomError("fault", "{reason}", {"reason": text, "place": place})
 
 
 def _quantity(kind: str, unit: str, low: float, high: float) -> BeforeValidator:
@@ -62,7 +49,7 @@ if TYPE_CHECKING:
     Blur = float
     Edge = float
     Height = float
-    Part = float
+    Fraction = float
     Share = float
     Sweep = float
     Width = float
@@ -73,7 +60,7 @@ else:
 
     Activity = Annotated[float, _quantity("activity", "MBq", 1e-3, 1e6), _text("7.4 GBq")]
     Hours = Annotated[float, _quantity("time", "h", 0.0, 10_000.0), _text("24 h")]
-    Part = Annotated[float, _quantity("percent or fraction", "1", 1e-6, 1.0), _text("50 %")]
+    Fraction = Annotated[float, _quantity("percent or fraction", "1", 1e-6, 1.0), _text("50 %")]
     Sweep = Annotated[float, _quantity("time", "s", 1.0, 86_400.0), _text("30 min")]
     Edge = Annotated[float, _quantity("length", "mm", 0.5, 50.0), _text("4.8 mm")]
     Width = Annotated[float, _quantity("length", "mm", 0.5, 500.0), _text("25 mm")]
@@ -83,11 +70,7 @@ else:
 Triple = tuple[float, float, float]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=False)
-
-
-class BodyPiece(_Part):
+class BodyPiece(Part):
     """A slab of the stylised body: the heights count from the base of the trunk, upwards."""
 
     body: str = Field(description="a stylised body of the catalogue, e.g. adult")
@@ -100,22 +83,22 @@ class BodyPiece(_Part):
         from ..catalog.bodies import bodies
 
         if self.body not in bodies():
-            raise _fault(
+            raise fault(
                 f"{self.body!r} is not known. {suggestion(self.body, bodies())}Allowed: {', '.join(bodies())}.", "body"
             )
         if self.top_cm - self.bottom_cm < 2:
-            raise _fault("the top lies at least 2 cm above the bottom.", "top")
+            raise fault("the top lies at least 2 cm above the bottom.", "top")
         if not 1 <= self.voxel_mm <= 20:
-            raise _fault(f"a voxel of {self.voxel_mm:g} mm; give 1 to 20 mm.", "voxel")
+            raise fault(f"a voxel of {self.voxel_mm:g} mm; give 1 to 20 mm.", "voxel")
         return self
 
 
-class Uptake(_Part):
+class Uptake(Part):
     """A region's activity: a sum of exponentials, as a fraction of what was administered; or that of a case."""
 
     curve: tuple[CurveTerm, ...] = Field(default=(), max_length=6, description="the sum of its terms")
     of: str | None = Field(default=None, description="a region of the case, where its name differs")
-    share: Part = Field(default="100 %", validate_default=True, description="of the case's activity that lies here")
+    share: Fraction = Field(default="100 %", validate_default=True, description="of the case's activity that lies here")
     half_lives: Literal["effective", "biological"] = Field(default="effective", description="those of curve")
 
 
@@ -126,7 +109,7 @@ class Sphere(Uptake):
     diameter_mm: Width = Field(alias="diameter", description="e.g. '25 mm'")
 
 
-class Pose(_Part):
+class Pose(Part):
     """How the patient lies at a visit, against the first CT as shipped."""
 
     shift_mm: Triple = Field(default=(0.0, 0.0, 0.0), description="x, y, z, mm")
@@ -137,11 +120,11 @@ class Pose(_Part):
     def _small(self) -> Self:
         for name, most in (("shift_mm", 200), ("rotation_deg", 45), ("emission_shift_mm", 200)):
             if max(map(abs, getattr(self, name))) > most:
-                raise _fault(f"{list(getattr(self, name))} is more than a visit's difference; at most {most}.", name)
+                raise fault(f"{list(getattr(self, name))} is more than a visit's difference; at most {most}.", name)
         return self
 
 
-class Scanner(_Part):
+class Scanner(Part):
     """What acquires the images, and how well."""
 
     modality: Literal["NM", "PT"] = Field(default="NM", description="NM: SPECT in counts; PT: PET in Bq/mL")
@@ -169,26 +152,26 @@ class Scanner(_Part):
     @model_validator(mode="after")
     def _can_be(self) -> Self:
         if any(b <= a for a, b in itertools.pairwise(self.times_h)):
-            raise _fault("the times increase.", "times")
+            raise fault("the times increase.", "times")
         if self.matrix**2 * (self.slices or 1) > MAX_VOXELS:
-            raise _fault(f"more than {MAX_VOXELS} voxels in one image.", "matrix")
+            raise fault(f"more than {MAX_VOXELS} voxels in one image.", "matrix")
         for name in ("fwhm", "filter_fwhm", "scatter_fwhm"):
             width = getattr(self, f"{name}_mm")
             if 0 < width < self.voxel_mm:
-                raise _fault(
+                raise fault(
                     f"{width:g} mm is less than a voxel ({self.voxel_mm:g} mm); no image shows it. Use 0 mm.", name
                 )
         return self
 
 
-class CtGrid(_Part):
+class CtGrid(Part):
     """Voxels of the CT, where they shall differ from those of the anatomy."""
 
     pixel_mm: Edge | None = Field(default=None, alias="pixel", description="e.g. '1.5 mm'")
     slice_mm: Edge | None = Field(default=None, alias="slice", description="e.g. '2 mm'")
 
 
-class PhantomSpec(_Part):
+class PhantomSpec(Part):
     """One phantom."""
 
     phantom: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="names it and its folder")
@@ -248,10 +231,10 @@ class PhantomSpec(_Part):
     def _goes_together(self) -> Self:
         n = len(self.scanner.times_h)
         if self.poses and len(self.poses) != n:
-            raise _fault(f"there are {len(self.poses)} poses and {n} times; give one pose a time, or none.", "poses")
+            raise fault(f"there are {len(self.poses)} poses and {n} times; give one pose a time, or none.", "poses")
         for name in self.lesions:
             if name in self.regions:
-                raise _fault("a region has this name already.", "lesions", name)
+                raise fault("a region has this name already.", "lesions", name)
         for group in ("regions", "lesions"):
             for name, uptake in getattr(self, group).items():
                 self._check_curve(uptake, group, name)
@@ -259,13 +242,13 @@ class PhantomSpec(_Part):
 
     def _check_curve(self, uptake: Uptake, group: str, name: str) -> None:
         if not uptake.curve and self.case is None:
-            raise _fault("give its curve, or a case whose region it is (case: example).", group, name, "curve")
+            raise fault("give its curve, or a case whose region it is (case: example).", group, name, "curve")
         if uptake.curve and (uptake.of is not None or uptake.share != 1):
-            raise _fault("of and share go with the curve of a case; this region gives its own.", group, name, "curve")
+            raise fault("of and share go with the curve of a case; this region gives its own.", group, name, "curve")
         slowest = nuclide_of(self.nuclide).half_life_h
         for i, term in enumerate(uptake.curve):
             if uptake.half_lives == "effective" and term.half_life_h > slowest * (1 + 1e-9):
-                raise _fault(
+                raise fault(
                     f"an effective half-life of {term.half_life_h:g} h is longer than that of {self.nuclide} "
                     f"({slowest:.4g} h). Say half_lives: biological, or shorten it.",
                     group, name, "curve", i, "half_life",
@@ -274,7 +257,7 @@ class PhantomSpec(_Part):
         for t in [a + (b - a) * k / 50 for a, b in itertools.pairwise(times) for k in range(51)]:
             share = sum(f * math.exp(-r * t) for f, r in self.terms(uptake))
             if share < -1e-12:
-                raise _fault(f"the curve is below zero at {t:.3g} h.", group, name, "curve")
+                raise fault(f"the curve is below zero at {t:.3g} h.", group, name, "curve")
 
     def terms(self, uptake: Uptake) -> tuple[tuple[float, float], ...]:
         """Fraction of the administered activity and effective rate (1/h) of each term."""

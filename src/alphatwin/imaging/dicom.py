@@ -36,6 +36,7 @@ __all__ = [
     "opened",
     "pixels",
     "plain_region",
+    "quiet",
     "redacted",
     "shown",
     "zone_of",
@@ -61,14 +62,26 @@ def needed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def guarded(what: str) -> Iterator[None]:
-    """Turn whatever a library raises over a broken file into one sentence without the file's values; keep it quiet."""
-    log = logging.getLogger("pydicom")
-    was = log.disabled
-    log.disabled = True
+def quiet() -> Iterator[None]:
+    """Nothing that the libraries warn or log: it holds values of the file."""
+    logs = [logging.getLogger(name) for name in ("pydicom", "nibabel.global")]
+    was = [log.disabled for log in logs]
+    for log in logs:
+        log.disabled = True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            yield
+    finally:
+        for log, before in zip(logs, was, strict=True):
+            log.disabled = before
+
+
+@contextlib.contextmanager
+def guarded(what: str) -> Iterator[None]:
+    """Turn whatever a library raises over a broken file into one sentence without the file's values; keep it quiet."""
+    try:
+        with quiet():
             yield
     except (ImageError, KeyboardInterrupt):
         raise
@@ -82,8 +95,6 @@ def guarded(what: str) -> Iterator[None]:
         raise ImageError(
             f"{what} is damaged or not what it says it is ({type(error).__name__}). Export or copy it again."
         ) from None
-    finally:
-        log.disabled = was
 
 
 # --- identity: compared, never shown ---------------------------------------------------------------------------------

@@ -2,79 +2,60 @@
 
 from __future__ import annotations
 
+import math
 import pathlib
-import struct
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import ImageError
 from ._files import whole_file
-from .dicom import MAX_FILE_BYTES, MAX_RATIO, MAX_VOXELS, guarded, needed
+from ._nifti_file import NiftiFile, NotNifti, open_nifti
+from .dicom import MAX_FILE_BYTES, MAX_VOXELS, guarded, needed
 from .values import Boxes, Grid, Image, Labels, Quantity
 
 __all__ = ["read_nifti", "read_nifti_labels", "write_nifti"]
 
 TURN = np.diag([-1.0, -1.0, 1.0, 1.0])  # RAS <-> LPS
 AGREE_MM = 0.05  # corners of the two transforms of a header
-SCALE_MM = {1: 1000.0, 2: 1.0, 3: 0.001}  # metre, millimetre, micrometre
 MAX_LABELS = 1024
 
 
-def _loaded(path: pathlib.Path) -> Any:
-    """The open file, whose sizes were compared with its bytes first."""
+def _loaded(path: pathlib.Path) -> NiftiFile:
+    """The file, whose sizes were compared with its bytes first."""
     if path.is_dir() or not path.is_file():
         raise ImageError(f"There is no file {path.name}.")
     packed = path.stat().st_size
     if packed > MAX_FILE_BYTES:
         raise ImageError(f"{path.name} has {packed / 2**30:.1f} GiB; at most {MAX_FILE_BYTES / 2**30:.0f} are read.")
     with needed(), guarded(path.name):
-        import nibabel
-
-        from_file = nibabel.Nifti2Image if _is_second(path) else nibabel.Nifti1Image
-        found = from_file.from_filename(path)
-        size = int(np.prod([int(n) for n in found.shape], dtype=object)) if found.shape else 0
-        if not 0 < size <= MAX_VOXELS:
-            raise ImageError(f"{path.name} claims {size} voxels; between 1 and {MAX_VOXELS} are read.")
-        kind = found.get_data_dtype()
-        if kind.kind not in "iufb":
-            raise ImageError(
-                f"{path.name} holds {kind}; whole numbers or floats are read, no colours or complex numbers."
-            )
-        need = size * kind.itemsize
-        zipped = path.suffix.casefold() == ".gz"
-        if need > packed * (MAX_RATIO if zipped else 1):
-            raise ImageError(
-                f"{path.name} claims {need} bytes of voxels in {packed}: it is cut short or its sizes are wrong."
-            )
-        return found
-
-
-def _is_second(path: pathlib.Path) -> bool:
-    """Whether the header is NIfTI-2, by its size field; anything else is refused."""
-    import gzip
-
-    opener: Any = gzip.open if path.suffix.casefold() == ".gz" else open
-    with opener(path, "rb") as file:
-        start = file.read(4)
-    sizes = {struct.unpack(f"{order}i", start)[0] for order in "<>"} if len(start) == 4 else set()
-    if not sizes & {348, 540}:
-        raise ImageError(f"{path.name} is no NIfTI file (.nii or .nii.gz).")
-    return 540 in sizes
+        try:
+            found = open_nifti(path)
+        except NotNifti:
+            raise ImageError(f"{path.name} is no NIfTI file (.nii or .nii.gz).") from None
+    size = math.prod(found.shape) if found.shape else 0
+    if not 0 < size <= MAX_VOXELS:
+        raise ImageError(f"{path.name} claims {size} voxels; between 1 and {MAX_VOXELS} are read.")
+    if found.dtype.kind not in "iufb":
+        raise ImageError(
+            f"{path.name} holds {found.dtype}; whole numbers or floats are read, no colours or complex numbers."
+        )
+    if found.needed > found.room:
+        raise ImageError(
+            f"{path.name} claims {found.needed} bytes of voxels in {packed}: it is cut short or its sizes are wrong."
+        )
+    return found
 
 
 def _affine(
-    found: Any, name: str, prefer: Literal["sform", "qform"] | None
+    found: NiftiFile, name: str, prefer: Literal["sform", "qform"] | None
 ) -> tuple[npt.NDArray[np.float64], list[str]]:
     """LPS affine in mm, with what had to be assumed."""
-    header = found.header
-    forms = {k: f(coded=True) for k, f in (("sform", header.get_sform), ("qform", header.get_qform))}
-    known = {k: np.asarray(matrix, dtype=float) for k, (matrix, form) in forms.items() if form and matrix is not None}
+    known = found.forms
     if not known:
         raise ImageError(f"{name} has neither sform nor qform: where left and head are is not known. Set one of them.")
-    notes: list[str] = []
     if prefer is not None and prefer not in known:
         raise ImageError(f"{name} has no {prefer}; it has {', '.join(known)}.")
     if len(known) == 2 and prefer is None:
@@ -85,19 +66,13 @@ def _affine(
             raise ImageError(
                 f"sform and qform of {name} differ by up to {apart:.2f} mm: choose with prefer='sform' or 'qform'."
             )
-    affine = known[prefer or ("sform" if "sform" in known else "qform")]
-    unit = int(header["xyzt_units"]) & 7
-    if unit not in SCALE_MM:
-        notes.append("the file states no unit of length: mm")
-    scale = np.diag([SCALE_MM.get(unit, 1.0)] * 3 + [1.0])
-    return TURN @ scale @ affine, notes
+    notes = [] if found.unit_stated else ["the file states no unit of length: mm"]
+    return TURN @ (known[prefer] if prefer else found.affine), notes
 
 
-def _volume(found: Any, name: str, volume: int | None) -> npt.NDArray[np.floating]:
+def _volume(found: NiftiFile, name: str, volume: int | None) -> npt.NDArray[np.floating]:
     """One volume as ``[z, y, x]`` in the numbers that the slope gives."""
-    shape = tuple(int(n) for n in found.shape)
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
+    shape = found.shape
     if len(shape) == 4:
         if volume is None:
             raise ImageError(f"{name} holds {shape[3]} volumes: choose one with volume=0 to {shape[3] - 1}.")
@@ -108,8 +83,7 @@ def _volume(found: Any, name: str, volume: int | None) -> npt.NDArray[np.floatin
     elif volume not in (None, 0):
         raise ImageError(f"{name} holds one volume; volume={volume} was asked for.")
     with guarded(name):
-        cut = (slice(None),) * 3 + ((volume,) if len(shape) == 4 else ()) + (0,) * (len(found.shape) - len(shape))
-        values = np.asarray(found.dataobj[cut], dtype=np.float64)
+        values = found.values(volume)
     if not np.isfinite(values).all():
         raise ImageError(f"{name} has {int((~np.isfinite(values)).sum())} voxels that are not finite: set them first.")
     return np.ascontiguousarray(values.transpose(2, 1, 0))

@@ -471,7 +471,7 @@ class _Study:
         decays = [self.decays(n) if n in self.uptakes else 0.0 for n in self.names]
         lesions = {i: _lesion_density() for i, n in enumerate(self.names) if n in self.spec.lesions}
         return region_doses(DoseProblem(
-            self.spec.nuclide, self.spec.dose if self.spec.dose != "none" else "local", self.anatomy.grid.voxel_mm, self.split,
+            self.spec.nuclide, "convolution" if self.spec.dose == "convolution" else "local", self.anatomy.grid.voxel_mm, self.split,
             self.parts, np.array(decays), self.tissue_density(), lesions,
         ))  # fmt: skip
 

@@ -779,6 +779,9 @@ def _study(points: Sequence[TimePoint], notes: Sequence[str]) -> Study:
             notes = [*notes, f"{what} is stated by some of the images only"]
         if len(values) > 1:
             told = ", ".join(str(v) for v in sorted(values, key=str))
+            if what == "administered_at":  # a date is a patient's: how far apart they are is enough
+                known = sorted(v for v in values if isinstance(v, datetime.datetime))
+                told = f"{(known[-1] - known[0]).total_seconds() / 3600.0:.4g} h apart"
             raise ImageError(
                 f"The images disagree about {what} ({told}): supply {argument}=, or choose one cycle with series=."
             )

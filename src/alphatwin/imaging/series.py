@@ -590,8 +590,8 @@ def _headers(folder: pathlib.Path) -> tuple[list[Header], frozenset[str]]:
             identities.append(identity)
         found.append(header)
     if failed is not None:
-        label, error = failed
-        raise ImageError(str(error).replace(label, redacted(label, words))) from None
+        label, fault = failed
+        raise ImageError(str(fault).replace(label, redacted(label, words))) from None
     return [replace(h, name=redacted(h.name, words)) for h in found], frozenset(words)
 
 
