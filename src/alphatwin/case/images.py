@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from ..errors import CaseError
 from ..units import read_quantity
 from ._fields import ActivityMBq, DoseGy, Fraction, Part, TimeH, fault
+from ._images_windows import EnergyWindow, LowCountOptions, TherapyNuclide, Uptake, check_windows
 from .maps import DoseMethod, FileName
 from .reading import Parts, _parse, _text_of, read_as
 
@@ -201,6 +202,13 @@ class ImagesCase(Part):
     images: ImageSource
     agent: str = Field(default="radiopharmaceutical", min_length=1, max_length=64, description="for the dose report")
     calibration: CameraCalibration
+    therapy: TherapyNuclide | None = Field(
+        default=None, description="the images are of a surrogate: dose of this nuclide, a prediction"
+    )
+    windows: dict[str, EnergyWindow] = Field(
+        default_factory=dict, max_length=6, description="energy windows of a chain, by names of your own; the carrier's first"
+    )
+    low_counts: LowCountOptions = Field(default_factory=LowCountOptions)
     recovery: Recovery | None = Field(default=None, description="partial volume; left out: no correction")
     registration: RegistrationOptions = Field(default_factory=RegistrationOptions)
     fit: FitOptions = Field(default_factory=FitOptions)
@@ -214,6 +222,20 @@ class ImagesCase(Part):
     def _by_name(cls, value: object) -> object:
         return {"name": value} if isinstance(value, str) else value
 
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        if self.windows:
+            check_windows(self.windows)
+            if self.therapy is not None:
+                raise fault("goes with images of one nuclide, not with energy windows.", "therapy")
+            if self.calibration.cps_per_MBq is not None:
+                raise fault("each window says its own; here stands only sd, which they share.", "calibration", "cps_per_MBq")
+            if self.fit.voxels != "shape":
+                raise fault("with energy windows voxels follow their region: shape.", "fit", "voxels")
+            if self.recovery is not None and self.recovery.spheres is not None:
+                raise fault("with energy windows give fwhm.", "recovery", "spheres")
+        return self
+
     def sha256(self) -> str:
         """Hash of the case as read."""
         return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
@@ -223,7 +245,8 @@ _PARTS: Parts = {
     (): ImagesCase, ("images",): ImageSource, ("calibration",): CameraCalibration, ("recovery",): Recovery,
     ("recovery", "spheres", "*"): RecoverySphere, ("registration",): RegistrationOptions, ("fit",): FitOptions,
     ("method",): DoseMethod, ("biology",): BiologyOptions, ("biology", "tissues", "*"): Tissue,
-    ("earlier", "*"): EarlierDose, ("options",): ImagesOptions,
+    ("earlier", "*"): EarlierDose, ("options",): ImagesOptions, ("therapy",): TherapyNuclide,
+    ("therapy", "uptake", "*"): Uptake, ("windows", "*"): EnergyWindow, ("low_counts",): LowCountOptions,
 }  # fmt: skip
 
 

@@ -146,17 +146,18 @@ def _relative(curve: CurveSamples) -> float:
 
 def region_results(
     maps: DecayMaps, doses: VoxelDoses, effects: Effects | None, density: Array, grid: Grid, shares: Shares,
-    curves: Mapping[str, CurveSamples], nuclide: str, biology: BiologyOptions | None,
+    curves: Mapping[str, CurveSamples], nuclide: str, biology: BiologyOptions | None, *, drawn: Any = None,
 ) -> tuple[RegionResult, ...]:  # fmt: skip
-    """Doses of the regions, with their samples."""
+    """Doses of the regions, with their samples; `drawn` are decays [sample, region, nuclide] where they are not the curves'."""
     nuclides = [str(n) for n in doses.found["nuclide"].values]
     radiations = [str(r) for r in doses.found["radiation"].values]
     mass_voxel = density * grid.voxel_mL
     charged = [radiations.index(r) for r in CHARGED]
-    drawn = integrate(chain_kinetics(
-        {n: (c.amplitudes_MBq, c.rates_per_h) for n, c in curves.items()}, nuclide, InPlace(),
-        n=len(next(iter(curves.values())).amplitudes_MBq),
-    )).decays  # fmt: skip
+    if drawn is None:
+        drawn = integrate(chain_kinetics(
+            {n: (c.amplitudes_MBq, c.rates_per_h) for n, c in curves.items()}, nuclide, InPlace(),
+            n=len(next(iter(curves.values())).amplitudes_MBq),
+        )).decays  # fmt: skip
     nominal = {n: maps.region_decays[n] for n in shares}
     whole = {q: sum(nominal[n][q] for n in shares) for q in nuclides}
     photons_scale = np.asarray(

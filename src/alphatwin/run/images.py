@@ -27,10 +27,13 @@ from ..imaging.registration import Registered, Transform, carry_labels, register
 from ..imaging.series import find_series
 from ..imaging.values import Grid, Image, Labels, Study
 from ..physics.nuclides import nuclide as nuclide_of
-from ..report.images import ImagesReport, RegistrationRow, TimeActivity, TruthRow
+from ..report.images import ImagesReport, RegistrationRow, TimeActivity
 from ..report.model import Provenance
 from ._images_activity import REST, RegionCurves, body_of, calibrated, region_curves, rest_of
 from ._images_dose import effects_of, region_results, tissue_map, voxel_doses
+from ._images_surrogate import predicted
+from ._images_truth import truth_rows
+from ._images_windows import WindowCurves, decays_drawn, maps_of_windows, split_windows, window_curves, windows_result
 
 __all__ = ["run_images"]
 
@@ -84,7 +87,9 @@ def run_images(
     place = place.parent if place.is_file() else place
     folder, truth_folder = _folders(case, place, study_folder, progress)
     progress("reading images")
-    study = calibrated(case, _read(case, folder))
+    raw = _read(case, folder)
+    split = split_windows(case, raw) if case.windows else None
+    study = calibrated(case, raw) if split is None else split.plain[split.members[0]]
     progress("registering time points")
     registered = _registered(case, study)
     rows, registered = _registration_rows(registered), _lighter(registered)
@@ -93,11 +98,16 @@ def run_images(
     grid = series.grid
     progress("activity of regions")
     draws = Draws(case.options.samples, case.options.seed)
-    found = region_curves(case, registered, series, draws)
+    windows = None if split is None else window_curves(case, registered, split, draws)
+    found = region_curves(case, registered, series, draws) if windows is None else windows.carrier
+    courses, surrogate = _courses(found), None
+    if case.therapy is not None:
+        series, found, surrogate = predicted(case, study, series, found, draws)
+        courses = _with_prediction(courses, found)
     progress("decays of voxels")
     shares = _shares(registered, found, grid, case)
     labels = Labels({**shares}, grid, series.images[0].frame_of_reference)
-    maps = _maps(case, series, labels, found)
+    maps = _maps(case, series, labels, found) if windows is None else maps_of_windows(registered, labels, windows)
     progress("dose")
     ct = study.points[ref].ct
     density, media, hu, told = tissue_map(ct, grid, _body_share(study, ref, grid))
@@ -105,21 +115,25 @@ def run_images(
     effects = effects_of(case.biology, doses, shares, found.curves)
     progress("regions")
     regions = region_results(
-        maps, doses, effects, density, grid, shares, found.curves, study.nuclide, case.biology
+        maps, doses, effects, density, grid, shares, found.curves, series.nuclide, case.biology,
+        drawn=None if windows is None else decays_drawn(windows),
     )  # fmt: skip
     earlier, notes = _earlier(case, place, ct, grid, progress)
     parent = next(iter(maps.values()))
     frame = study.points[ref].emission.frame_of_reference
     return ImagesReport(
-        case=case, grid=grid, frame_of_reference=frame, nuclide=study.nuclide, administered_MBq=study.administered_MBq,
+        case=case, grid=grid, frame_of_reference=frame, nuclide=series.nuclide,
+        administered_MBq=study.administered_MBq if surrogate is None else surrogate.therapy_MBq,
         administered_at=study.administered_at, hu=hu, density=density, shares={n: s for n, s in shares.items() if n != REST},
         emission=np.asarray(series.images[0].array, float), dose_Gy=doses.total, dose_sd_Gy=doses.sd,
         bed_Gy=None if effects is None else effects.bed, eqd2_Gy=None if effects is None else effects.eqd2,
         decays={q: np.asarray(m.array, float) for q, m in maps.items()}, time_integrated_MBq_h=np.asarray(parent.array, float) / 3.6e9,
-        earlier_Gy=earlier, regions=regions, activity=_courses(found), registration=rows,
-        truth=() if truth_folder is None else _truth(truth_folder, found, regions, case),
-        reference_file=_reference_file(folder, frame), notes=(*_notes(case, study, registered, found, maps), told, *notes),
+        earlier_Gy=earlier, regions=regions, activity=courses, registration=rows,
+        truth=() if truth_folder is None else truth_rows(truth_folder, found, regions, case, surrogate, windows),
+        reference_file=_reference_file(folder, frame), notes=(*_notes(case, study, registered, found, maps, windows), told, *notes),
         unverified=UNVERIFIED, seconds=time.monotonic() - began, provenance=_provenance(case, tuple(maps)),
+        surrogate=surrogate,
+        windows=None if windows is None else windows_result(windows, case, {m: _courses(f) for m, f in windows.found.items()}),
     )  # fmt: skip
 
 
@@ -179,6 +193,7 @@ def _read(case: ImagesCase, folder: pathlib.Path) -> Study:
         return read_folder(
             folder, timezone=asked.timezone, series=_needed(case, folder), nuclide=asked.nuclide,
             administered_MBq=asked.administered_activity_MBq, administered_at=asked.administered_at,
+            main_window_keV=next((w.energy_keV for w in case.windows.values()), None),
         )  # fmt: skip
     except AlphatwinError as error:
         raise type(error)(f"images: {error}") from None
@@ -192,6 +207,8 @@ def _needed(case: ImagesCase, folder: pathlib.Path) -> tuple[int, ...] | None:
     found = find_series(folder, timezone=case.images.timezone)
     wanted = [s for s in found if case.images.series is None or s.number in case.images.series or s.kind == "RWV"]
     emissions = [s for s in wanted if s.kind in ("NM", "PT") and not s.problems]
+    if case.windows:  # the windows of a visit share its frame of reference: one of them tells
+        emissions = list({s.frame_of_reference: s for s in reversed(emissions)}.values())[::-1]
     frames = [s.frame_of_reference for s in emissions]
     started = [t for s in emissions if (t := s.acquisition.started) is not None and t.tzinfo is not None]
     ref = case.images.reference - 1
@@ -309,9 +326,17 @@ def _courses(found: RegionCurves) -> tuple[TimeActivity, ...]:
         low, high = np.quantile(drawn, (0.05, 0.95), axis=0)
         made.append(TimeActivity(
             name, found.times_h, found.measured_MBq[i], found.activity_MBq[i], found.sd_MBq[i], float(found.recovery[i]),
-            times, c.curve.activity_MBq(times), low, high,
+            times, c.curve.activity_MBq(times), low, high, c.curve.nuclide, found.below[i], found.limit_MBq[i],
         ))  # fmt: skip
     return tuple(made)
+
+
+def _with_prediction(courses: Sequence[TimeActivity], found: RegionCurves) -> tuple[TimeActivity, ...]:
+    """The curve of the therapy nuclide beside that of the imaged one."""
+    return tuple(
+        replace(c, predicted_MBq=found.curves[c.region].curve.activity_MBq(c.curve_h), predicted=found.curves[c.region].curve.nuclide)
+        for c in courses
+    )  # fmt: skip
 
 
 def _registration_rows(registered: Registered) -> tuple[RegistrationRow, ...]:
@@ -323,54 +348,16 @@ def _registration_rows(registered: Registered) -> tuple[RegistrationRow, ...]:
     return tuple(made)
 
 
-def _truth(folder: pathlib.Path, found: RegionCurves, regions: Sequence[Any], case: ImagesCase) -> tuple[TruthRow, ...]:
-    """What comes back of a phantom's truth, beside the bound that its own uncertainty sets (two standard uncertainties).
-
-    The calibration is left out of the bound: a phantom's is exact.
-    """
-    file = folder / "truth.json"
-    try:
-        known = json.loads(file.read_text(encoding="utf-8"))["regions"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise CaseError(
-            f"images.truth: {file.name} cannot be read in {folder.name}; a phantom's truth folder holds it."
-        ) from None
-    made = []
-    for i, name in enumerate(found.regions):
-        entry = known.get("background" if name == REST else name)
-        if entry is None:
-            continue
-        result = next(r for r in regions if r.name == name)
-        for k, t in enumerate(found.times_h):
-            made.append(TruthRow(
-                name, f"activity at {t:.4g} h", "MBq", float(found.activity_MBq[i, k]), float(entry["activity_MBq"][k]),
-                _bound(float(found.sd_MBq[i, k] / found.activity_MBq[i, k]), case),
-            ))  # fmt: skip
-        relative = result.time_integrated_activity_sd_MBq_h / result.time_integrated_activity_MBq_h
-        made.append(TruthRow(
-            name, "time-integrated activity", "MBq h", result.time_integrated_activity_MBq_h,
-            float(entry["time_integrated_activity_MBq_h"]), _bound(relative, case),
-        ))  # fmt: skip
-        if "absorbed_dose_Gy" in entry:
-            spread = float(np.std(result.samples_Gy) / np.mean(result.samples_Gy))
-            made.append(
-                TruthRow(
-                    name, "mean dose", "Gy", result.mean_Gy, float(entry["absorbed_dose_Gy"]), _bound(spread, case)
-                )
-            )
-    return tuple(made)
-
-
-def _bound(relative_sd: float, case: ImagesCase) -> float:
-    return 2.0 * math.sqrt(max(relative_sd**2 - case.calibration.sd**2, 0.0))
-
-
-def _notes(case: ImagesCase, study: Study, registered: Registered, found: RegionCurves, maps: DecayMaps) -> list[str]:
+def _notes(
+    case: ImagesCase, study: Study, registered: Registered, found: RegionCurves, maps: DecayMaps, windows: WindowCurves | None = None
+) -> list[str]:
     notes = [*study.notes, *registered.flags, *found.notes, *maps.notes]
+    if windows is not None:
+        notes += windows.notes()
     notes += [f"Time point {k}: {n}" for k, p in enumerate(study.points, 1) for n in p.emission.notes]
     if case.recovery is None:
         notes.append("Nothing was corrected for partial volume: no recovery is given.")
-    if len(nuclide_of(study.nuclide).chain) > 1:
+    if windows is None and len(maps) > 1:
         notes.append("Daughters decay where their parent did.")
     if case.registration.kind == "none":
         notes.append("Time points were not registered: they lie as the scanners place them.")
