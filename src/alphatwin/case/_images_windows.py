@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from ..errors import CatalogError
 from ._fields import ActivityMBq, Fraction, Part, fault
@@ -34,13 +34,18 @@ class TherapyNuclide(Part):
 
     nuclide: str = Field(description="whose dose is asked, e.g. Pb-212 where Pb-203 was imaged")
     administered_activity_MBq: ActivityMBq = Field(alias="administered_activity", description="of it, e.g. '100 MBq'")
-    agent: str | None = Field(default=None, min_length=1, max_length=64, description="its name; default that of the images")
+    agent: str | None = Field(
+        default=None, min_length=1, max_length=64, description="its name; default that of the images"
+    )
     uptake_sd: Fraction = Field(
         description="relative standard uncertainty of a region's uptake because ligand, mass or day differ; '0 %' says: none"
     )
     uptake: dict[str, Uptake] = Field(default_factory=dict, max_length=100, description="by region; else a ratio of 1")
     largest_extrapolated: Fraction = Field(
-        default="50 %", validate_default=True, gt=0, description="most of the integral that may lie after the last image"
+        default="50 %",
+        validate_default=True,
+        gt=0,
+        description="most of the integral that may lie after the last image",
     )
     allow_extrapolation: bool = Field(default=False, description="take more, with a warning")
 
@@ -57,7 +62,9 @@ class EnergyWindow(Part):
         description="an energy inside the window, e.g. 218; tells which series it is"
     )
     nuclide: str = Field(description="member of the chain that emits there, e.g. Fr-221")
-    cps_per_MBq: float = Field(gt=0, le=1e6, description="counts of the reconstruction per second and MBq of that nuclide")
+    cps_per_MBq: float = Field(
+        gt=0, le=1e6, description="counts of the reconstruction per second and MBq of that nuclide"
+    )
     sd: Fraction = Field(description="standard uncertainty of it beyond calibration.sd, which all windows share")
     crosstalk: dict[str, Fraction] = Field(
         default_factory=dict,

@@ -206,7 +206,9 @@ class ImagesCase(Part):
         default=None, description="the images are of a surrogate: dose of this nuclide, a prediction"
     )
     windows: dict[str, EnergyWindow] = Field(
-        default_factory=dict, max_length=6, description="energy windows of a chain, by names of your own; the carrier's first"
+        default_factory=dict,
+        max_length=6,
+        description="energy windows of a chain, by names of your own; the carrier's first",
     )
     low_counts: LowCountOptions = Field(default_factory=LowCountOptions)
     recovery: Recovery | None = Field(default=None, description="partial volume; left out: no correction")
@@ -229,7 +231,9 @@ class ImagesCase(Part):
             if self.therapy is not None:
                 raise fault("goes with images of one nuclide, not with energy windows.", "therapy")
             if self.calibration.cps_per_MBq is not None:
-                raise fault("each window says its own; here stands only sd, which they share.", "calibration", "cps_per_MBq")
+                raise fault(
+                    "each window says its own; here stands only sd, which they share.", "calibration", "cps_per_MBq"
+                )
             if self.fit.voxels != "shape":
                 raise fault("with energy windows voxels follow their region: shape.", "fit", "voxels")
             if self.recovery is not None and self.recovery.spheres is not None:

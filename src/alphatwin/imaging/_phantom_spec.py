@@ -197,7 +197,9 @@ class Scanner(_Part):
         if self.matrix**2 * (self.slices or 1) > MAX_VOXELS:
             raise _fault(f"more than {MAX_VOXELS} voxels in one image.", "matrix")
         if self.windows and (self.modality != "NM" or self.scatter_fraction > 0):
-            raise _fault("energy windows go with NM, and with their own cross-talk in place of scatter_fraction.", "windows")
+            raise _fault(
+                "energy windows go with NM, and with their own cross-talk in place of scatter_fraction.", "windows"
+            )
         for key in self.windows:
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,15}", key):
                 raise _fault("a window's name has up to 16 letters, digits, points, dashes: 218keV.", "windows")
@@ -290,7 +292,9 @@ class PhantomSpec(_Part):
         for name, window in self.scanner.windows.items():
             for q in window.cps_per_MBq:
                 if q not in chain:
-                    raise _fault(f"{q!r} is not in the chain of {self.nuclide}: {', '.join(chain)}.", "scanner", "windows", name)
+                    raise _fault(
+                        f"{q!r} is not in the chain of {self.nuclide}: {', '.join(chain)}.", "scanner", "windows", name
+                    )
         return self
 
     def _check_daughters(self, uptake: Uptake, group: str, name: str) -> None:

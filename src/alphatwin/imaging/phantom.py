@@ -631,7 +631,9 @@ def _window_counts(study: _Study, k: int, grid: Grid, name: str) -> Array:
     held = {}
     for n in study.uptakes:
         terms = study.terms(n)
-        rates = [v * mean_activity(terms[q], s.times_h[k], s.duration_s / 3600.0) for q, v in window.cps_per_MBq.items()]
+        rates = [
+            v * mean_activity(terms[q], s.times_h[k], s.duration_s / 3600.0) for q, v in window.cps_per_MBq.items()
+        ]
         held[n] = sum(rates) * s.duration_s
     moved = np.eye(4)
     moved[:3, 3] = study.pose(k).emission_shift_mm
@@ -692,7 +694,9 @@ def _write_visit(study: _Study, k: int, folder: pathlib.Path) -> None:
     _save_all(slices, folder / "CT")
     grid = study.emission_grid()
     for window in scanner.windows:
-        made = _objects.nm_spect(visit, _counts(study, k, grid, window), grid, _tracer(spec, window), scanner.duration_s, None)
+        made = _objects.nm_spect(
+            visit, _counts(study, k, grid, window), grid, _tracer(spec, window), scanner.duration_s, None
+        )
         _save_all([made], folder / f"NM-{window}")
     if not scanner.windows:
         _write_emission(study, k, visit, grid, folder)

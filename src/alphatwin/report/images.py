@@ -254,7 +254,8 @@ class ImagesReport:
         for a in (*self.activity, *(() if self.windows is None else self.windows.courses)):
             if a.below.any():
                 times = ", ".join(f"{t:.4g}" for t in a.times_h[a.below])
-                told = f"- {a.region}, {a.nuclide}: below the detection limit at {times} h; censored in the fit."
+                how = "censored in the fit" if self.case.low_counts.below == "censored" else "fitted by its counts"
+                told = f"- {a.region}, {a.nuclide}: not seen at {times} h (below Currie's critical level); {how}."
                 lines += textwrap.wrap(told, WIDTH, subsequent_indent="  ")
         for r in () if self.windows is None else self.windows.ratios:
             if r.time_h is None and r.verdict in ("collects here", "has left"):
@@ -404,7 +405,9 @@ def _region_table(report: ImagesReport) -> str:
 
 
 def _activity_table(report: ImagesReport) -> str:
-    rows: list[list[Any]] = [["region", "time_h", "measured_MBq", "recovery", "corrected_MBq", "sd_MBq", "nuclide", "not_seen"]]
+    rows: list[list[Any]] = [
+        ["region", "time_h", "measured_MBq", "recovery", "corrected_MBq", "sd_MBq", "nuclide", "not_seen"]
+    ]
     for a in (*report.activity, *(() if report.windows is None else report.windows.courses)):
         rows += [
             [a.region, float(t), float(m), a.recovery, float(c), float(s), a.nuclide, int(b)]

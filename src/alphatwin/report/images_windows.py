@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PredictionRow", "RatioRow", "SurrogateResult", "WindowRow", "WindowsResult"]
 
-FAR = 2.0  # standard uncertainties
-
 
 @dataclass(frozen=True)
 class WindowRow:
@@ -40,18 +38,19 @@ class RatioRow:
     value: float
     sd: float
     equilibrium: float
+    low: float  # of the 95 % interval
+    high: float
 
     @property
     def verdict(self) -> str:
         """What the ratio means."""
         if not math.isfinite(self.value):
             return "not seen"
-        if not math.isfinite(self.sd) or self.sd <= 0:
+        if not math.isfinite(self.low):
             return "-"
-        off = (self.value - self.equilibrium) / self.sd
-        if abs(off) <= FAR:
-            return "equilibrium cannot be excluded"
-        return "collects here" if off > 0 else "has left"
+        if self.low <= self.equilibrium <= self.high:
+            return "equilibrium not excluded"
+        return "collects here" if self.low > self.equilibrium else "has left"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +73,7 @@ class WindowsResult:
             ],
             "ratios": [
                 {"region": r.region, "time_h": r.time_h, "of": r.daughter, "to": r.parent, "ratio": _number(r.value), "sd": _number(r.sd),
-                 "in_equilibrium": r.equilibrium, "verdict": r.verdict}
+                 "interval_95": [_number(r.low), _number(r.high)], "in_equilibrium": r.equilibrium, "verdict": r.verdict}
                 for r in self.ratios
             ],
             "activity": [

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from ..case.images import ImagesCase
 from ..draws import Draws
 from ..errors import AlphatwinError, CaseError
-from ..imaging.activity import ActivitySeries, RegionActivity, activity_series, region_activity, region_shares
+from ..imaging.activity import ActivitySeries, activity_series, region_activity, region_shares
 from ..imaging.quantify import (
     ActivitySamples,
     Calibration,
@@ -272,7 +272,7 @@ def corrected(case: ImagesCase, found: Outlined, images: ActivitySeries, draws: 
     volume = np.array([float(s.sum(dtype=float)) * grid.voxel_mL for s in shares.values()])
     curves_of, around, spill, spill_sd = _recovery(case, shares, grid, rows, volume, images)
     given, samples, units = case.calibration, [], []
-    one = {"times_h": np.zeros(1), "noise_sd_MBq": np.zeros(1), "background_MBq_per_mL": np.zeros(1)}
+    one: dict[str, Any] = {"times_h": [0.0], "noise_sd_MBq": [0.0], "background_MBq_per_mL": [0.0]}
     for i, name in enumerate(names):
         counts = region_counts(
             measured, name, volume_sd_mL=found.volume_sd_mL[name], fwhm_mm=_width(case),
@@ -297,7 +297,15 @@ def corrected(case: ImagesCase, found: Outlined, images: ActivitySeries, draws: 
     rest = RegionCounts(REST, measured.times_h, left, noise, float(volume[-1]))
     samples.append(_rest(activity_samples(rest, given.sd, draws=draws), samples, draws))
     units.append(activity_samples(replace(rest, measured_MBq=np.ones(1), **one), given.sd, draws=draws))
-    return Corrected(rows, samples, units, volume, np.vstack([spill, rows[-1] - left]), np.vstack([spill_sd, np.zeros_like(left)]), measured.notes)
+    return Corrected(
+        rows,
+        samples,
+        units,
+        volume,
+        np.vstack([spill, rows[-1] - left]),
+        np.vstack([spill_sd, np.zeros_like(left)]),
+        measured.notes,
+    )
 
 
 def fitted(
@@ -322,9 +330,11 @@ def fitted(
     for i, s in enumerate(made.samples):
         form = case.fit.model.get(s.region, case.fit.model.get("*", "auto"))
         half_life = case.fit.effective_half_life_h
-        if few is not None and few.below[i].any():
+        if few is not None and few.few[i]:
             shape = None if like is None or (~few.below[i]).sum() > 1 else like[s.region].curve
-            curves[s.region] = _named(s.region, lambda i=i, s=s, shape=shape: few.curve(i, s, made.units[i], carrier, draws, shape))
+            curves[s.region] = _named(
+                s.region, lambda i=i, s=s, shape=shape: few.curve(i, s, made.units[i], carrier, draws, shape)
+            )
             notes.append(few.note(i, s.region))
             continue
         if len(s.times_h) == 1 and form == "auto":

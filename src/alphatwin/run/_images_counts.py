@@ -3,7 +3,8 @@
 In the outline of a region lie N counts. What others put there, b (blur from the surrounding, and in a second energy window the
 cross-talk), is known with the standard uncertainty u. That is a background measured m = b/u^2 times as long: `LowCounts`. A point
 whose N - b is below Currie's critical level L_C is not seen. It enters the fit censored, by the probability of at most b + L_C
-counts, or by its counts: never as a number with a symmetric error, and never clipped at zero.
+counts, or by its counts: never as a number with a symmetric error, and never clipped at zero. As soon as one point of a region is under the detection
+limit L_D, where a symmetric error would mislead, all its points are fitted by their Poisson likelihood.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class FewCounts:
     counts: Sequence[Sequence[LowCounts]]
     per_MBq: Array  # counts in the outline for 1 MBq in the region
     below: npt.NDArray[np.bool_]
+    few: npt.NDArray[np.bool_]  # [region]: a point is under its detection limit
     limit_MBq: Array
     censored: bool
 
@@ -53,7 +55,7 @@ class FewCounts:
         ]
         unit, relative, by_volume = _common(one)
         found = low_count_curve(
-            samples.times_h, points, self.per_MBq[row], nuclide=nuclide, draws=draws, shape=shape, factor=unit, region=samples.region,
+            samples.times_h.tolist(), points, self.per_MBq[row].tolist(), nuclide=nuclide, draws=draws, shape=shape, factor=unit, region=samples.region,
         )  # fmt: skip
         budget = {**relative, **found.budget}
         total = math.sqrt(sum(v**2 for v in budget.values())) * found.curve.time_integrated_activity_MBq_h
@@ -65,6 +67,10 @@ class FewCounts:
     def note(self, row: int, region: str) -> str:
         """What was done, for the report."""
         n = int(self.below[row].sum())
+        if not n:
+            return (
+                f"{region}: few counts; all points are fitted by their Poisson likelihood in place of a weighted fit."
+            )
         how = "enter the fit as 'not seen' (censored)" if self.censored else "enter the fit by their counts"
         limits = ", ".join(f"{v:.3g}" for v in self.limit_MBq[row][self.below[row]])
         return (
@@ -74,7 +80,7 @@ class FewCounts:
 
 
 def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_MBq: Array) -> FewCounts | None:
-    """Test every point against its detection limit; None where counts are not known, or all points are seen.
+    """Test every point against its detection limit; None where counts are not known.
 
     An image with Poisson noise tells what its counts are: sigma^2 over the value of a voxel is the worth of a count.
 
@@ -91,6 +97,7 @@ def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_
     factor, rows = case.low_counts.noise_factor, []
     shape = gross_MBq.shape
     below, limit, per = np.zeros(shape, bool), np.full(shape, np.nan), np.zeros(shape)
+    few = np.zeros(shape[0], bool)
     for i, s in enumerate(made.samples):
         per[i] = s.recovery / count_MBq
         noise = (s.noise_sd_MBq * s.recovery / count_MBq) ** 2 / factor
@@ -102,9 +109,10 @@ def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_
             m = b / variance if variance > 0 and b > 0 else math.inf
             known = math.isinf(m) or b * m > KNOWN
             points.append(LowCounts(min(n, KNOWN), min(b, KNOWN) if known else b * m, math.inf if known else m, factor))
-            level, detectable = points[-1].limits
+            detectable = points[-1].limits[1]
             limit[i, k] = detectable / per[i, k]
             below[i, k] = n < MOST and not points[-1].detected
+            few[i] |= n < MOST and points[-1].net < detectable
         rows.append(points)
         if below[i].any() and case.low_counts.below == "refuse":
             k = int(np.argmax(below[i]))
@@ -112,7 +120,7 @@ def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_
                 f"low_counts: {s.region} is not seen at {s.times_h[k]:.4g} h ({rows[i][k].net:.3g} net counts, critical level "
                 f"{rows[i][k].limits[0]:.3g}). Say below: censored or poisson, or leave the region out by images.regions."
             )
-    return FewCounts(rows, per, below, limit, case.low_counts.below == "censored")
+    return FewCounts(rows, per, below, few, limit, case.low_counts.below == "censored")
 
 
 def _worth(array: npt.NDArray[np.floating], sigma: npt.NDArray[np.floating] | None) -> float | None:

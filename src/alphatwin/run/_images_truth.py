@@ -46,12 +46,13 @@ def truth_rows(
     if surrogate is not None and not _same(therapy, surrogate):
         asked = {}
     made: list[TruthRow] = []
+    exact = _exact(case, None if windows is None else windows.split.window_of[windows.split.members[0]])
     for name in found.regions:
         key = "background" if name == REST else name
         entry = known.get(key)
         if entry is None:
             continue
-        made += _activities(name, found, entry["activity_MBq"], "activity", case)
+        made += _activities(name, found, entry["activity_MBq"], "activity", exact)
         result = next(r for r in regions if r.name == name)
         goal: Mapping[str, Any] = entry if surrogate is None else asked.get(key, {})
         words = "time-integrated activity" if surrogate is None else f"time-integrated activity of {surrogate.therapy}"
@@ -59,14 +60,14 @@ def truth_rows(
             sd = result.time_integrated_activity_sd_MBq_h
             made.append(TruthRow(
                 name, words, "MBq h", result.time_integrated_activity_MBq_h, float(goal["time_integrated_activity_MBq_h"]),
-                _bound(sd / result.time_integrated_activity_MBq_h, case),
+                _bound(sd / result.time_integrated_activity_MBq_h, exact),
             ))  # fmt: skip
         if windows is not None:
             made += _of_members(name, entry, windows, case)
         if "absorbed_dose_Gy" in goal:
             spread = float(np.std(result.samples_Gy) / np.mean(result.samples_Gy))
             made.append(TruthRow(
-                name, "mean dose", "Gy", result.mean_Gy, float(goal["absorbed_dose_Gy"]), _bound(spread, case)
+                name, "mean dose", "Gy", result.mean_Gy, float(goal["absorbed_dose_Gy"]), _bound(spread, case.calibration.sd)
             ))  # fmt: skip
     return tuple(made)
 
@@ -77,18 +78,16 @@ def _same(therapy: Mapping[str, Any], surrogate: SurrogateResult) -> bool:
     )
 
 
-def _activities(
-    name: str, found: RegionCurves, truth: Sequence[float], words: str, case: ImagesCase
-) -> list[TruthRow]:
+def _activities(name: str, found: RegionCurves, truth: Sequence[float], words: str, known: float) -> list[TruthRow]:
     i = found.regions.index(name)
     made = []
     for k, t in enumerate(found.times_h):
         value, sd = float(found.activity_MBq[i, k]), float(found.sd_MBq[i, k])
-        if found.below[i, k]:  # not seen: the number may be near zero, and its error has no share in it
+        if value < found.limit_MBq[i, k]:  # the number may be near zero: its error is no share of it
             bound = 2 * sd / float(truth[k])
-            words_k = f"{words} at {t:.4g} h, not seen"
+            words_k = f"{words} at {t:.4g} h" + (", not seen" if found.below[i, k] else "")
         else:
-            bound, words_k = _bound(sd / value, case), f"{words} at {t:.4g} h"
+            bound, words_k = _bound(sd / value, known), f"{words} at {t:.4g} h"
         made.append(TruthRow(name, words_k, "MBq", value, float(truth[k]), bound))
     return made
 
@@ -101,15 +100,21 @@ def _of_members(name: str, entry: Mapping[str, Any], windows: WindowCurves, case
         if known is None:
             continue
         mine = windows.found[m]
-        made += _activities(name, mine, known["activity_MBq"], f"activity of {m}", case)
+        exact = _exact(case, windows.split.window_of[m])
+        made += _activities(name, mine, known["activity_MBq"], f"activity of {m}", exact)
         curve = mine.curves[name]
         total = curve.curve.time_integrated_activity_MBq_h
         made.append(TruthRow(
             name, f"time-integrated activity of {m}", "MBq h", total, float(known["time_integrated_activity_MBq_h"]),
-            _bound(curve.sd / total, case),
+            _bound(curve.sd / total, exact),
         ))  # fmt: skip
     return made
 
 
-def _bound(relative_sd: float, case: ImagesCase) -> float:
-    return 2.0 * math.sqrt(max(relative_sd**2 - case.calibration.sd**2, 0.0))
+def _exact(case: ImagesCase, window: str | None) -> float:
+    """Relative uncertainty of what a phantom has exactly: the calibration, and the window's own part of it."""
+    return case.calibration.sd if window is None else math.hypot(case.calibration.sd, case.windows[window].sd)
+
+
+def _bound(relative_sd: float, exact: float) -> float:
+    return 2.0 * math.sqrt(max(relative_sd**2 - exact**2, 0.0))

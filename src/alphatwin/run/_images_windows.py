@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,8 @@ __all__ = [
 
 Array = npt.NDArray[np.float64]
 SHORT_H = 0.25  # a nuclide that lives shorter stands for its parent
+LEAST = 25.0  # counts in a voxel: a fifth of noise
+K95 = 1.959963984540054
 TAIL_H = 10  # half-lives after the administration until a daughter follows its parent
 
 
@@ -104,8 +106,8 @@ class WindowCurves:
         for m in split.members[1:]:
             told += [f"{m}: {n}" for n in self.found[m].notes]
         told.append(
-            "Noise of the curves of two windows is drawn independently; cross-talk makes it negatively correlated, so that the "
-            "uncertainty of the total dose is a little too large. The ratios at each time hold the covariance."
+            "Noise of the two windows' points and fits is correlated by cross-talk (negatively) and registration; curves are drawn "
+            "with the mean correlation of their points, to first order. Regions with few counts are drawn independently."
         )
         return told
 
@@ -140,14 +142,18 @@ def split_windows(case: ImagesCase, study: Study) -> SplitWindows:
         A window without an image, a nuclide that is not in the chain, two windows for one member.
     """
     names, asked = tuple(case.windows), case.windows
-    members, shown, ratio = [], {}, {}
+    members: list[str] = []
+    shown: dict[str, str] = {}
+    ratio: dict[str, float] = {}
     for name in names:
         try:
             member, factor = stands_for(asked[name].nuclide, study.nuclide)
         except AlphatwinError as error:
             raise CaseError(f"windows.{name}.nuclide: {error}") from None
         if member in shown:
-            raise CaseError(f"windows.{name}.nuclide: {shown[member]} and {asked[name].nuclide} both stand for {member}; keep one.")
+            raise CaseError(
+                f"windows.{name}.nuclide: {shown[member]} and {asked[name].nuclide} both stand for {member}; keep one."
+            )
         members.append(member)
         shown[member], ratio[member] = asked[name].nuclide, factor
     if members[0] != study.nuclide:
@@ -167,7 +173,7 @@ def split_windows(case: ImagesCase, study: Study) -> SplitWindows:
             own = replace(images[j].acquisition, nuclide=study.nuclide)
             worth = 1 / (ratio[m] * seconds * voxel)
             alone = worth / float(response.cps_per_MBq[j, j])
-            told = dict(quantity="activity_concentration", acquisition=own, notes=())
+            told: dict[str, Any] = {"quantity": "activity_concentration", "acquisition": own, "notes": ()}
             plain[m].append(replace(point, windows={}, emission=replace(
                 images[j], array=counts[j] * alone, sigma=np.sqrt(counts[j]) * alone, **told)))  # fmt: skip
             mixed = sum(float(inverse[j, i]) * c for i, c in enumerate(counts))
@@ -225,7 +231,9 @@ def _image_of(case: ImagesCase, name: str, k: int, images: tuple[Image, ...]) ->
 def _duration(images: list[Image], k: int) -> float:
     seconds = {i.acquisition.duration_s for i in images}
     if len(seconds) != 1 or None in seconds or any(not i.grid.same_as(images[0].grid) for i in images):
-        raise CaseError(f"windows: the images of time point {k} differ in grid or duration, or do not state their duration.")
+        raise CaseError(
+            f"windows: the images of time point {k} differ in grid or duration, or do not state their duration."
+        )
     return float(seconds.pop() or 0.0)
 
 
@@ -234,20 +242,29 @@ def _duration(images: list[Image], k: int) -> float:
 
 @dataclass(frozen=True)
 class _OfMember(Draws):
-    """Scores of one window: counts and fits have their own, what is common (outline, recovery, calibration) has not."""
+    """Scores of one window: counts and fits have their own, what is common (outline, recovery, calibration) has not.
+
+    Those of a fit are correlated with the carrier's as the noise of the two is: negatively by cross-talk, positively by registration.
+    """
 
     member: str = ""
+    correlation: Mapping[str, float] = field(default_factory=dict)
 
     def normal(self, name: str) -> npt.NDArray[np.float64]:
-        own = name.startswith(("counts ", "fit ", "low counts "))
-        return super().normal(f"{name} {self.member}" if own else name)
+        if not name.startswith(("counts ", "fit ", "low counts ")):
+            return super().normal(name)
+        own = super().normal(f"{name} {self.member}")
+        r = self.correlation.get(name.removeprefix("fit ").rsplit(" ", 1)[0], 0.0) if name.startswith("fit ") else 0.0
+        return np.asarray(r * super().normal(name) + math.sqrt(1 - r * r) * own) if r else own
 
 
 def window_curves(case: ImagesCase, registered: Registered, split: SplitWindows, draws: Draws) -> WindowCurves:
     """Activity and curve of every member in every region and in the rest of the body."""
     place = outlined(case, registered)
     if place.bent:
-        raise CaseError("registration.kind: with energy windows give rigid, affine or none; a B-spline mixes counts of voxels.")
+        raise CaseError(
+            "registration.kind: with energy windows give rigid, affine or none; a B-spline mixes counts of voxels."
+        )
     made: dict[str, Corrected] = {}
     plain: dict[str, ActivitySeries] = {}
     for i, m in enumerate(split.members):
@@ -257,16 +274,41 @@ def window_curves(case: ImagesCase, registered: Registered, split: SplitWindows,
         made[m] = corrected(mine, place, activity_series(_lying(registered, split.unmixed[m])), own)
     found: dict[str, RegionCurves] = {}
     noise: dict[str, Array] = {}
+    outlined_MBq: dict[str, Array] = {}
     mixed = _with_response(split, made, draws)
-    for i, m in enumerate(split.members):
+    for m in split.members:
         gross = region_activity(plain[m], place.sets, place.names)
         rows = np.vstack([gross.activity_MBq[: len(place.names)], gross.activity_MBq[-1]])
         noise[m] = np.vstack([gross.noise_sd_MBq[: len(place.names)], gross.noise_sd_MBq[-1]])
-        own = draws if not i else _OfMember(draws.n, draws.seed, m)
+        outlined_MBq[m] = rows
+    for i, m in enumerate(split.members):
+        own = draws if not i else _OfMember(draws.n, draws.seed, m, _correlation(case, split, mixed, noise, i))
         like = found[split.members[0]].curves if i else None
-        one = fitted(case, place, mixed[m], plain[m], own, rows, split.members[0], like)
+        one = fitted(case, place, mixed[m], plain[m], own, outlined_MBq[m], split.members[0], like)
         found[m] = replace(one, curves={n: _of_nuclide(c, m) for n, c in one.curves.items()}) if i else one
     return WindowCurves(found, _ratios(split, registered, mixed, noise), split)
+
+
+def _correlation(
+    case: ImagesCase, split: SplitWindows, made: Mapping[str, Corrected], own_noise: Mapping[str, Array], i: int
+) -> dict[str, float]:
+    """Of the errors of points of the carrier and of member i, by region, mean over the times: counts and registration."""
+    inverse, worth = np.linalg.inv(split.response.cps_per_MBq), np.diag(split.response.cps_per_MBq)
+    rate = np.stack(
+        [own_noise[m] * split.ratio[m] * worth[j] for j, m in enumerate(split.members)]
+    )  # [window, region, time]
+    out = {}
+    for row, part in enumerate(made[split.members[0]].samples):
+        other = made[split.members[i]].samples[row]
+        ends = np.stack(
+            [part.nominal_MBq * split.ratio[split.members[0]], other.nominal_MBq * split.ratio[split.members[i]]]
+        )
+        lever = np.stack([inverse[0] / part.recovery, inverse[i] / other.recovery])  # [end, window]
+        covariance = np.einsum("aw,bw,wt->abt", lever, lever, rate[:, row] ** 2)
+        covariance += case.registration.sd**2 * ends[:, None] * ends[None, :]
+        r = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+        out[part.region] = float(np.clip(np.nan_to_num(r).mean(), -0.99, 0.99))
+    return out
 
 
 def _lying(registered: Registered, study: Study) -> Study:
@@ -345,7 +387,9 @@ def _ratios(
         for k, point in enumerate(registered.study.points):
             seconds = float(point.emission.acquisition.duration_s or 0.0)
             a = np.array([p.nominal_MBq[k] * split.ratio[m] for p, m in zip(parts, members, strict=True)])
-            noise = np.array([own_noise[m][row, k] * split.ratio[m] / p.recovery for p, m in zip(parts, members, strict=True)])
+            noise = np.array(
+                [own_noise[m][row, k] * split.ratio[m] / p.recovery for p, m in zip(parts, members, strict=True)]
+            )
             least = 1 / (worth * seconds)  # one count
             of_time.append(unmix(
                 response.cps_per_MBq @ a * seconds, response, duration_s=seconds, draws=Draws(1),
@@ -400,13 +444,38 @@ def maps_of_windows(registered: Registered, labels: Labels, windows: WindowCurve
         for name, found in one.region_decays.items():
             decays[name] |= {q: v for q, v in found.items() if owner[q] == m}
     told = ["Within a region, each window's decays lie as its counts do, cross-talk included."]
+    told += _noisy(registered, labels, windows)
     return replace(first, maps=maps, region_decays=decays, notes=tuple(dict.fromkeys([*first.notes, *told])))
+
+
+def _noisy(registered: Registered, labels: Labels, windows: WindowCurves) -> list[str]:
+    """Regions whose voxels hold so few counts, all times together, that their histogram is noise."""
+    counts = np.zeros(labels.grid.shape)
+    for study in windows.split.plain.values():
+        for image in registered.__class__(
+            _lying(registered, study), registered.reference, registered.transforms
+        ).emissions():
+            if image.sigma is not None:
+                counts += (
+                    np.divide(image.array, image.sigma, out=np.zeros(image.grid.shape), where=image.sigma > 0) ** 2
+                )
+    named = [
+        n for n, mask in labels.masks.items() if float(np.sum(mask.astype(float) * counts)) < LEAST * float(mask.sum())
+    ]
+    if not named:
+        return []
+    return [
+        f"Fewer than {LEAST:g} counts in a voxel, all images together: in {', '.join(named)} the dose of single voxels (D98, D2, the "
+        "histogram, BED) is noise. The mean dose is not."
+    ]
 
 
 # --- what is told ----------------------------------------------------------------------------------------------------
 
 
-def windows_result(windows: WindowCurves, case: ImagesCase, courses: Mapping[str, tuple[TimeActivity, ...]]) -> WindowsResult:
+def windows_result(
+    windows: WindowCurves, case: ImagesCase, courses: Mapping[str, tuple[TimeActivity, ...]]
+) -> WindowsResult:
     """Which window drives what, and how far each region is from equilibrium."""
     split, owner = windows.split, driven_by(windows.split)
     first = split.members[0]
@@ -433,7 +502,8 @@ def windows_result(windows: WindowCurves, case: ImagesCase, courses: Mapping[str
             expected = float(in_place.sel(region=name, nuclide=m)[0] / in_place.sel(region=name, nuclide=first)[0])
             nominal = _integral(windows.found[m].curves[name]) / _integral(windows.carrier.curves[name])
             sd = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
-            ratios.append(RatioRow(name, None, m, first, nominal, sd, expected))
+            low, high = np.quantile(values, (0.025, 0.975)).tolist() if len(values) > 1 else (math.nan, math.nan)
+            ratios.append(RatioRow(name, None, m, first, nominal, sd, expected, low, high))
     return WindowsResult(first, rows, tuple(ratios), tuple(c for m in split.members[1:] for c in courses[m]))
 
 
@@ -447,4 +517,4 @@ def _at_time(name: str, t: float, pair: tuple[str, str], seen: ChainActivities |
         value, sd = (math.nan, math.nan) if seen is None else seen.ratio(*pair)
     except ImageError:  # the one below is not seen
         value, sd = math.nan, math.nan
-    return RatioRow(name, t, *pair, value, sd, expected)
+    return RatioRow(name, t, *pair, value, sd, expected, value - K95 * sd, value + K95 * sd)

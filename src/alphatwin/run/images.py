@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import pathlib
 import platform
 import time
@@ -349,7 +348,12 @@ def _registration_rows(registered: Registered) -> tuple[RegistrationRow, ...]:
 
 
 def _notes(
-    case: ImagesCase, study: Study, registered: Registered, found: RegionCurves, maps: DecayMaps, windows: WindowCurves | None = None
+    case: ImagesCase,
+    study: Study,
+    registered: Registered,
+    found: RegionCurves,
+    maps: DecayMaps,
+    windows: WindowCurves | None = None,
 ) -> list[str]:
     notes = [*study.notes, *registered.flags, *found.notes, *maps.notes]
     if windows is not None:
