@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from ..errors import CatalogError
 from ._fields import ActivityMBq, Fraction, Part, fault
 
 __all__ = ["EnergyWindow", "LowCountOptions", "TherapyNuclide", "Uptake", "check_windows"]
-
-
-def _nuclide(value: str) -> str:
-    from ..physics.nuclides import nuclide
-
-    try:
-        return nuclide(value).name
-    except CatalogError as error:
-        raise ValueError(str(error)) from None
 
 
 class Uptake(Part):
@@ -49,11 +39,6 @@ class TherapyNuclide(Part):
     )
     allow_extrapolation: bool = Field(default=False, description="take more, with a warning")
 
-    @field_validator("nuclide")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        return _nuclide(value)
-
 
 class EnergyWindow(Part):
     """One energy window: which member of the chain it shows, what a count of it is worth, and what else is in it."""
@@ -75,16 +60,6 @@ class EnergyWindow(Part):
     fwhm_mm: float | None = Field(
         default=None, ge=1, le=100, description="resolution in this window, where it differs from recovery.fwhm"
     )
-
-    @field_validator("nuclide")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        return _nuclide(value)
-
-    @field_validator("crosstalk")
-    @classmethod
-    def _all_known(cls, value: dict[str, float]) -> dict[str, float]:
-        return {_nuclide(q): share for q, share in value.items()}
 
 
 class LowCountOptions(Part):

@@ -287,8 +287,12 @@ def corrected(case: ImagesCase, found: Outlined, images: ActivitySeries, draws: 
         units.append(activity_samples(alone, given.sd, curves_of[i], draws=draws))
     nominal = np.array([s.nominal_MBq for s in samples])
     left = rows.sum(axis=0) - nominal.sum(axis=0)
-    noise = np.where(np.isfinite(measured.noise_sd_MBq[-1]), measured.noise_sd_MBq[-1], 0.0)
-    if (left < -3 * noise).any():
+    known = np.where(np.isfinite(measured.noise_sd_MBq), measured.noise_sd_MBq, 0.0)
+    gain = np.array([1 / s.recovery - 1 for s in samples])[
+        :, None
+    ]  # what a region gains is missing here, with its noise
+    noise = np.sqrt(known[-1] ** 2 + np.sum((gain * known[: len(names)]) ** 2, axis=0))
+    if (left < -4 * noise).any():
         k = int(np.argmin(left))
         raise CaseError(
             f"recovery: corrected for blur, the regions would hold {nominal[:, k].sum():.4g} MBq at "

@@ -147,18 +147,17 @@ def split_windows(case: ImagesCase, study: Study) -> SplitWindows:
     ratio: dict[str, float] = {}
     for name in names:
         try:
-            member, factor = stands_for(asked[name].nuclide, study.nuclide)
+            nuclide = nuclide_of(asked[name].nuclide).name
+            member, factor = stands_for(nuclide, study.nuclide)
         except AlphatwinError as error:
             raise CaseError(f"windows.{name}.nuclide: {error}") from None
         if member in shown:
-            raise CaseError(
-                f"windows.{name}.nuclide: {shown[member]} and {asked[name].nuclide} both stand for {member}; keep one."
-            )
+            raise CaseError(f"windows.{name}.nuclide: {shown[member]} and {nuclide} both stand for {member}; keep one.")
         members.append(member)
-        shown[member], ratio[member] = asked[name].nuclide, factor
+        shown[member], ratio[member] = nuclide, factor
     if members[0] != study.nuclide:
         raise CaseError(
-            f"windows.{names[0]}: {asked[names[0]].nuclide} stands for {members[0]}, and {study.nuclide} was given. The first window "
+            f"windows.{names[0]}: {shown[members[0]]} stands for {members[0]}, and {study.nuclide} was given. The first window "
             f"shows the carrier, or a daughter that lives less than {60 * SHORT_H:g} minutes."
         )
     response = _response(case)
