@@ -89,7 +89,7 @@ def study(nuclide="Ac-225", n=40, pattern=None, sigma=0.0, seed=1, **changes):
     doses = voxel_doses(case, maps, density, media, GRID, shares, curves, lambda now: None, chains.fate_sd)
     effects = effects_of(case.biology, doses, shares, curves)
     drawn = integrate(chains.sampled).decays
-    regions = region_results(maps, doses, effects, density, GRID, shares, curves, drawn, case.biology)
+    regions = region_results(maps, doses, effects, density, GRID, shares, curves, drawn, case.biology, {})
     book = Book()
     cells = cells_of_regions(case, maps, drawn, doses, effects, regions, density, GRID, shares, curves, book)
     return SimpleNamespace(

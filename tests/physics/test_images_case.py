@@ -107,7 +107,7 @@ def test_noise_below_zero_adds_no_dose():
     from types import SimpleNamespace
 
     from alphatwin.imaging.activity import ActivitySeries
-    from alphatwin.kinetics import Curve
+    from alphatwin.kinetics import Curve, InPlace, chain_kinetics
     from alphatwin.physics.nuclides import nuclide
     from alphatwin.run._images_dose import voxel_doses
     from alphatwin.run.images import _maps
@@ -123,11 +123,12 @@ def test_noise_below_zero_adds_no_dose():
         fit=SimpleNamespace(voxels="shape"), method=SimpleNamespace(name="local"), options=SimpleNamespace(seed=1)
     )
     found = SimpleNamespace(curves={"all": SimpleNamespace(curve=curve)})
-    maps = _maps(case, series, Labels(dict(shares), grid), found)
+    chains = SimpleNamespace(nominal=chain_kinetics({"all": curve.exponentials()}, "Lu-177", InPlace()))
+    maps = _maps(case, series, Labels(dict(shares), grid), found, chains)
     assert maps.below_zero["all"] > 0.1
     curves = {"all": SimpleNamespace(curve=curve, sd=0.0)}
     doses = voxel_doses(
-        case, maps, np.ones(shape), {"water": np.ones(shape, bool)}, grid, shares, curves, lambda _: None
+        case, maps, np.ones(shape), {"water": np.ones(shape, bool)}, grid, shares, curves, lambda _: None, {"all": 0.0}
     )
     joule = float(doses.total.sum()) * grid.voxel_mL * 1e-3
     emitted = 500.0 / 0.015 * 3.6e9 * nuclide("Lu-177").energy_MeV("electron") * 1.602176634e-13

@@ -260,7 +260,7 @@ def test_region_doses_agree_with_the_whole_grid_of_parts():
     density = np.ones(shape)
     density[:, :, 10:] = 1.05
     decays = np.array([0.0, 1e12, 3e12, 2e12])
-    doses, _ = region_doses(DoseProblem("Lu-177", "convolution", edges, (2, 2, 2), parts, decays, density, {3: 1.06}))
+    doses, _ = region_doses(DoseProblem("convolution", edges, (2, 2, 2), parts, {"Lu-177": decays}, density, {3: 1.06}))
     rho = np.where(owner == 3, 1.06, np.repeat(np.repeat(np.repeat(density, 2, 0), 2, 1), 2, 2))
     each = decays / np.maximum(np.bincount(owner.ravel(), minlength=4), 1)
     whole = voxel_dose(each[owner], rho, 1.5, "Lu-177", media="soft-tissue").sum(("nuclide", "radiation")).values

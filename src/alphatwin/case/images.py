@@ -15,6 +15,7 @@ from ..errors import CaseError, suggestion
 from ..units import read_quantity
 from ._fields import ActivityMBq, DoseGy, Fraction, Part, TimeH, fault
 from ._images_outlines import Lesion, Outlines, Segmented
+from ._images_windows import EnergyWindow, LowCountOptions, TherapyNuclide, Uptake, check_windows
 from .maps import DoseMethod, FileName, RegionMap
 from .model import CellOptions, DaughterOptions
 from .reading import Parts, _parse, _text_of, read_as
@@ -276,6 +277,15 @@ class ImagesCase(Part):
         default_factory=Outlines,
         description="regions beside the contours in the folder: labels, segment, lesions, cortex",
     )
+    therapy: TherapyNuclide | None = Field(
+        default=None, description="the images are of a surrogate: dose of this nuclide, a prediction"
+    )
+    windows: dict[str, EnergyWindow] = Field(
+        default_factory=dict,
+        max_length=6,
+        description="energy windows of a chain, by names of your own; the carrier's first",
+    )
+    low_counts: LowCountOptions = Field(default_factory=LowCountOptions)
     recovery: Recovery | None = Field(default=None, description="partial volume; left out: no correction")
     registration: RegistrationOptions = Field(default_factory=RegistrationOptions)
     fit: FitOptions = Field(default_factory=FitOptions)
@@ -305,6 +315,27 @@ class ImagesCase(Part):
             raise fault(text, "cells")
         return self
 
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        if self.windows:
+            check_windows(self.windows)
+            if self.daughters is not None and self.daughters.model == "free":
+                raise fault(
+                    "goes with images of one nuclide: energy windows show themselves where the daughters are.",
+                    "daughters",
+                )
+            if self.therapy is not None:
+                raise fault("goes with images of one nuclide, not with energy windows.", "therapy")
+            if self.calibration.cps_per_MBq is not None:
+                raise fault(
+                    "each window says its own; here stands only sd, which they share.", "calibration", "cps_per_MBq"
+                )
+            if self.fit.voxels != "shape":
+                raise fault("with energy windows voxels follow their region: shape.", "fit", "voxels")
+            if self.recovery is not None and self.recovery.spheres is not None:
+                raise fault("with energy windows give fwhm.", "recovery", "spheres")
+        return self
+
     def sha256(self) -> str:
         """Hash of the case as read."""
         return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
@@ -316,7 +347,8 @@ _PARTS: Parts = {
     ("method",): DoseMethod, ("biology",): BiologyOptions, ("biology", "tissues", "*"): Tissue,
     ("daughters",): ImageDaughters, ("cells",): ImageCells, ("earlier", "*"): EarlierDose, ("options",): ImagesOptions,
     ("outlines",): Outlines, ("outlines", "labels"): RegionMap, ("outlines", "segment"): Segmented,
-    ("outlines", "lesions", "*"): Lesion,
+    ("outlines", "lesions", "*"): Lesion, ("therapy",): TherapyNuclide, ("therapy", "uptake", "*"): Uptake,
+    ("windows", "*"): EnergyWindow, ("low_counts",): LowCountOptions,
 }  # fmt: skip
 
 

@@ -123,6 +123,7 @@ class Tracer:
     administered_MBq: float
     administered_at: datetime.datetime
     window_keV: tuple[float, float] | None
+    window: str = ""  # its name, where a visit has several
 
 
 def _date(moment: datetime.datetime) -> str:
@@ -278,7 +279,10 @@ def nm_spect(
     whole = most <= 65535 and bool((counts == np.rint(counts)).all())
     scale = 1.0 if whole else most / 65535
     stored = np.rint(counts / scale).astype(np.uint16)
-    data = _started(visit, NM, "NM", 2)
+    data = _started(visit, NM, "NM", 2, *([tracer.window] if tracer.window else []))
+    if tracer.window:
+        data.SeriesInstanceUID = visit.uid("series", "NM", tracer.window)
+        data.SeriesDescription = f"NM of visit {visit.number}, {tracer.window}"[:64]
     _frame(data, visit)
     _lying(data)
     z, y, x = grid.voxel_mm
@@ -294,7 +298,7 @@ def nm_spect(
     data.NumberOfEnergyWindows = data.NumberOfDetectors = data.NumberOfRotations = 1
     data.SpacingBetweenSlices = data.SliceThickness = number_text(z)
     window = Dataset()
-    window.EnergyWindowName = tracer.nuclide
+    window.EnergyWindowName = tracer.window[:16] or tracer.nuclide
     if tracer.window_keV is not None:
         limits = Dataset()
         limits.EnergyWindowLowerLimit, limits.EnergyWindowUpperLimit = texts(tracer.window_keV)

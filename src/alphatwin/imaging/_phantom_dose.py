@@ -33,7 +33,7 @@ class DoseProblem:
 
     Attributes
     ----------
-    nuclide, method : str
+    method : str
         As of `voxel_dose`.
     edges_mm : tuple of float
         Of a voxel of the anatomy, (z, y, x).
@@ -41,20 +41,19 @@ class DoseProblem:
         Parts of a voxel along (z, y, x).
     parts : sequence of (array, array[z, y, x])
         Offset of a part from the middle of its voxel (x, y, z; in voxels), and the region that owns it; 0 is outside.
-    decays : array[region]
-        Of the whole region, by number of owner.
+    decays : mapping of str to array[region]
+        Of each nuclide in the whole region, by number of owner.
     density : array[z, y, x]
         Of the anatomy without lesions.
     lesions : mapping of int to float
         Density by number of owner, g/cm3.
     """
 
-    nuclide: str
     method: Literal["local", "convolution"]
     edges_mm: tuple[float, float, float]
     split: tuple[int, int, int]
     parts: Sequence[tuple[Array, npt.NDArray[np.int16]]]
-    decays: Array
+    decays: Mapping[str, Array]
     density: Array
     lesions: Mapping[int, float]
 
@@ -72,17 +71,18 @@ def region_doses(problem: DoseProblem) -> tuple[Array, Array]:
         0 for the first, which is outside.
     dose_map : array[z, y, x]
     """
-    n = len(problem.decays)
-    decays, mass = np.zeros(problem.density.shape), np.zeros(problem.density.shape)
+    n = len(next(iter(problem.decays.values())))
+    mass = np.zeros(problem.density.shape)
     rho = {k: np.broadcast_to(problem.lesions.get(k, problem.density), problem.density.shape) for k in range(n)}
     held = np.zeros((n, *problem.density.shape), np.uint8)
     for _, owner in problem.parts:
         held.reshape(n, -1)[owner.ravel(), np.arange(owner.size)] += 1
-    per_part = problem.decays / np.maximum(held.sum(axis=(1, 2, 3), dtype=np.int64), 1)
+    parts = np.maximum(held.sum(axis=(1, 2, 3), dtype=np.int64), 1)
+    per_part = {q: amounts / parts for q, amounts in problem.decays.items()}
     for k in range(n):
-        decays += held[k] * per_part[k]
         mass += held[k] * rho[k]
-    found = voxel_dose(decays, mass / len(problem.parts), problem.edges_mm, problem.nuclide, method=problem.method)
+    decays = {q: np.einsum("k,kzyx->zyx", each, held) for q, each in per_part.items()}
+    found = voxel_dose(decays, mass / len(problem.parts), problem.edges_mm, method=problem.method)
     by = found.sum("nuclide").transpose("z", "y", "x", "radiation")
     total = by.sum("radiation").values
     photon = by.sel(radiation="photon").values if "photon" in by["radiation"].values else np.zeros_like(total)
@@ -124,7 +124,7 @@ def _repeated(values: Any, split: tuple[int, int, int]) -> Any:
 
 
 def _parts_dose(
-    problem: DoseProblem, per_part: Array, core: tuple[slice, slice, slice], lesion: npt.NDArray[np.bool_]
+    problem: DoseProblem, per_part: Mapping[str, Array], core: tuple[slice, slice, slice], lesion: npt.NDArray[np.bool_]
 ) -> tuple[Array, npt.NDArray[np.int16], Array]:
     """Dose of charged particles in each part of a box, its owner and density; sources within their reach of the box."""
     wide = _box(lesion, (REACH_MM,) * 3, problem.edges_mm)
@@ -138,12 +138,7 @@ def _parts_dose(
         density[owner == number] = value
     edges = tuple(mm / m for mm, m in zip(problem.edges_mm, problem.split, strict=True))
     found = voxel_dose(
-        per_part[owner],
-        density,
-        edges,
-        problem.nuclide,
-        method=problem.method,
-        media="soft-tissue",
+        {q: each[owner] for q, each in per_part.items()}, density, edges, method=problem.method, media="soft-tissue"
     )
     kinds = [r for r in found["radiation"].values if r in CHARGED]
     charged = found.sel(radiation=kinds).sum(("nuclide", "radiation")).transpose("z", "y", "x").values

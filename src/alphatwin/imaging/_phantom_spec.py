@@ -8,6 +8,7 @@ import itertools
 import json
 import math
 import pathlib
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -24,7 +25,9 @@ from ..kinetics import fit_curve
 from ..physics.nuclides import nuclide as nuclide_of
 from ..units import read_quantity
 
-__all__ = ["BodyPiece", "PhantomSpec", "Pose", "Scanner", "Sphere", "Uptake", "load_phantom", "phantom_schema"]
+__all__ = [
+    "BodyPiece", "EnergyWindow", "PhantomSpec", "Pose", "Scanner", "Sphere", "Therapy", "Uptake", "load_phantom", "phantom_schema",
+]  # fmt: skip
 
 MAX_POINTS = 20
 MAX_VOXELS = 60_000_000  # of one image
@@ -100,6 +103,11 @@ class Uptake(Part):
     of: str | None = Field(default=None, description="a region of the case, where its name differs")
     share: Fraction = Field(default="100 %", validate_default=True, description="of the case's activity that lies here")
     half_lives: Literal["effective", "biological"] = Field(default="effective", description="those of curve")
+    daughters: dict[str, tuple[CurveTerm, ...]] = Field(
+        default_factory=dict,
+        max_length=10,
+        description="a daughter out of equilibrium: its own activity, as fractions of the administered activity of the carrier",
+    )
 
 
 class Sphere(Uptake):
@@ -124,6 +132,34 @@ class Pose(Part):
         return self
 
 
+class EnergyWindow(Part):
+    """One energy window of the camera: where it lies, and what it counts of each member of the chain."""
+
+    energy_keV: tuple[float, float] = Field(description="lower and upper limit")
+    cps_per_MBq: dict[str, float] = Field(min_length=1, max_length=10, description="by nuclide, cross-talk included")
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        low, high = self.energy_keV
+        if not 0 < low < high <= 10_000:
+            raise fault(f"from {low:g} to {high:g} keV; give the lower limit, then the upper one.", "energy_keV")
+        if not all(0 <= v <= 1e5 for v in self.cps_per_MBq.values()) or not any(self.cps_per_MBq.values()):
+            raise fault("give from 0 to 1e5 counts per second and MBq, one of them above zero.", "cps_per_MBq")
+        return self
+
+
+class Therapy(Part):
+    """The nuclide that the images stand for: its true decays are written too, with the same biology."""
+
+    nuclide: str = Field(description="e.g. Pb-212, where Pb-203 is imaged")
+    administered_activity_MBq: Activity = Field(alias="administered_activity", description="e.g. '100 MBq'")
+
+    @field_validator("nuclide")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return nuclide_of(value).name
+
+
 class Scanner(Part):
     """What acquires the images, and how well."""
 
@@ -145,6 +181,9 @@ class Scanner(Part):
     scatter_fwhm_mm: Blur = Field(
         default="120 mm", validate_default=True, alias="scatter_fwhm", description="of the scattered counts"
     )
+    windows: dict[str, EnergyWindow] = Field(
+        default_factory=dict, max_length=6, description="an NM object for each energy window, in place of the one above"
+    )
     calibration_in_object: bool = Field(
         default=True, description="the NM object says by a real-world value map what a count is worth"
     )
@@ -155,6 +194,13 @@ class Scanner(Part):
             raise fault("the times increase.", "times")
         if self.matrix**2 * (self.slices or 1) > MAX_VOXELS:
             raise fault(f"more than {MAX_VOXELS} voxels in one image.", "matrix")
+        if self.windows and (self.modality != "NM" or self.scatter_fraction > 0):
+            raise fault(
+                "energy windows go with NM, and with their own cross-talk in place of scatter_fraction.", "windows"
+            )
+        for key in self.windows:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,15}", key):
+                raise fault("a window's name has up to 16 letters, digits, points, dashes: 218keV.", "windows")
         for name in ("fwhm", "filter_fwhm", "scatter_fwhm"):
             width = getattr(self, f"{name}_mm")
             if 0 < width < self.voxel_mm:
@@ -189,6 +235,7 @@ class PhantomSpec(Part):
     )
     lesions: dict[str, Sphere] = Field(default_factory=dict, max_length=100)
     scanner: Scanner
+    therapy: Therapy | None = Field(default=None, description="truth of another nuclide that these images stand for")
     ct: CtGrid = CtGrid()
     poses: tuple[Pose, ...] = Field(default=(), description="one a time, or none")
     contours: Literal["none", "rtstruct", "seg", "both"] = Field(default="rtstruct", description="objects with regions")
@@ -238,7 +285,29 @@ class PhantomSpec(Part):
         for group in ("regions", "lesions"):
             for name, uptake in getattr(self, group).items():
                 self._check_curve(uptake, group, name)
+                self._check_daughters(uptake, group, name)
+        chain = nuclide_of(self.nuclide).chain
+        for name, window in self.scanner.windows.items():
+            for q in window.cps_per_MBq:
+                if q not in chain:
+                    raise fault(
+                        f"{q!r} is not in the chain of {self.nuclide}: {', '.join(chain)}.", "scanner", "windows", name
+                    )
         return self
+
+    def _check_daughters(self, uptake: Uptake, group: str, name: str) -> None:
+        chain = nuclide_of(self.nuclide).chain[1:]
+        slowest = nuclide_of(self.nuclide).half_life_h
+        for q, curve in uptake.daughters.items():
+            if q not in chain:
+                raise fault(f"{q!r} is no daughter of {self.nuclide}: {', '.join(chain)}.", group, name, "daughters")
+            for i, term in enumerate(curve):
+                if term.half_life_h > slowest * (1 + 1e-9):
+                    raise fault(f"nothing feeds {q} for longer than {self.nuclide} lives ({slowest:.4g} h).",
+                                 group, name, "daughters", q, i, "half_life")  # fmt: skip
+            for t in [k * self.scanner.times_h[-1] / 200 for k in range(201)]:
+                if sum(c.fraction * math.exp(-math.log(2) * t / c.half_life_h) for c in curve) < -1e-12:
+                    raise fault(f"the curve of {q} is below zero at {t:.3g} h.", group, name, "daughters", q)
 
     def _check_curve(self, uptake: Uptake, group: str, name: str) -> None:
         if not uptake.curve and self.case is None:
@@ -276,9 +345,13 @@ _PARTS: Parts = {
     ("anatomy",): BodyPiece,
     ("regions", "*"): Uptake,
     ("regions", "*", "curve", "*"): CurveTerm,
+    ("regions", "*", "daughters", "*", "*"): CurveTerm,
     ("lesions", "*"): Sphere,
     ("lesions", "*", "curve", "*"): CurveTerm,
+    ("lesions", "*", "daughters", "*", "*"): CurveTerm,
     ("scanner",): Scanner,
+    ("scanner", "windows", "*"): EnergyWindow,
+    ("therapy",): Therapy,
     ("ct",): CtGrid,
     ("poses", "*"): Pose,
 }

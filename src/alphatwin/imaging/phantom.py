@@ -30,6 +30,7 @@ from ..physics.hounsfield import HU_LIMITS, density_from_hu, hu_from_density
 from ..physics.nuclides import nuclide as nuclide_of
 from . import _objects
 from ._files import folder_for, new_folder, text_file
+from ._phantom_chain import Terms, chain_terms, check_conservation, integral, mean_activity, therapy_terms
 from ._phantom_spec import BodyPiece, PhantomSpec, Pose, Uptake, load_phantom, phantom_schema
 from .dicom import needed
 from .nifti import write_nifti
@@ -43,7 +44,15 @@ FWHM = 2 * math.sqrt(2 * math.log(2))  # of a Gaussian, in standard deviations
 BACKGROUND, BODY = "background", "body"
 LESION_HU = 50.0
 DECAYS_PER_MBQ_H = 3.6e9
-MAKERS = ("phantom.py", "_phantom_spec.py", "_phantom_dose.py", "_objects.py", "writing.py", "nifti.py")
+MAKERS = (
+    "phantom.py",
+    "_phantom_spec.py",
+    "_phantom_chain.py",
+    "_phantom_dose.py",
+    "_objects.py",
+    "writing.py",
+    "nifti.py",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +75,10 @@ class PhantomTruth:
     volume_mL, mass_g : dict of str to float
     dose_Gy : dict of str to float
         Mean absorbed dose; empty unless the phantom asks for it.
+    by_nuclide : dict of str to dict of str to dict
+        Of a chain: the same by region and nuclide, and decays in MBq h.
+    therapy : dict
+        Where the images stand for another nuclide: its time-integrated activity (and dose) by region.
     labels : Labels
         Regions on the grid of the first CT as shipped (no pose), as shares of voxels.
     to_visit : array[time, 4, 4]
@@ -90,6 +103,8 @@ class PhantomTruth:
     seed: int
     dose_Gy: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    by_nuclide: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    therapy: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for truth.json."""
@@ -102,6 +117,7 @@ class PhantomTruth:
                 "volume_mL": self.volume_mL[name],
                 "mass_g": self.mass_g[name],
                 **({"absorbed_dose_Gy": self.dose_Gy[name]} if name in self.dose_Gy else {}),
+                **({"by_nuclide": self.by_nuclide[name]} if name in self.by_nuclide else {}),
             }
             for name in self.activity_MBq
         }
@@ -113,6 +129,7 @@ class PhantomTruth:
             "Bq_per_mL_per_count": self.Bq_per_mL_per_count,
             "seed": self.seed,
             "regions": regions,
+            **({"therapy": self.therapy} if self.therapy else {}),
             "to_visit_LPS_mm": self.to_visit.tolist(),
             "notes": list(self.notes),
         }
@@ -174,6 +191,7 @@ def make_phantom(
         import nibabel  # noqa: F401
     told("anatomy")
     study = _Study.of(asked)
+    check_conservation(asked, {n: study.terms(n) for n in study.uptakes})
     with new_folder(folder) as place:
         for k in range(len(asked.scanner.times_h)):
             told(f"visit {k + 1} of {len(asked.scanner.times_h)}")
@@ -354,6 +372,10 @@ class _Study:
         terms = self.spec.terms(self.uptakes[name])
         return sum(f / r for f, r in terms) * self.spec.administered_activity_MBq * DECAYS_PER_MBQ_H
 
+    def terms(self, name: str) -> dict[str, Terms]:
+        """Activity of each member of the chain, as a sum of exponentials."""
+        return chain_terms(self.spec, self.uptakes[name])
+
     def per_voxel(self, amounts: Mapping[str, float]) -> Array:
         """An amount by region as a map [z, y, x], spread evenly over each region."""
         made = np.zeros(self.anatomy.grid.shape)
@@ -438,12 +460,21 @@ class _Study:
                 f"{100 * s.scatter_fraction:g} % of all counts are scattered; the calibration does not correct for them."
             )
         dose: dict[str, float] = {}
+        therapy: dict[str, Any] = {}
+        if self.spec.therapy is not None:
+            asked = self.spec.therapy
+            found = {n: {q: integral(t) for q, t in therapy_terms(self.spec, self.uptakes[n]).items()} for n in names}
+            therapy = {"nuclide": asked.nuclide, "administered_MBq": asked.administered_activity_MBq,
+                       "regions": {n: {"time_integrated_activity_MBq_h": v[asked.nuclide], "by_nuclide_MBq_h": v} for n, v in found.items()}}  # fmt: skip
+            notes.append(f"Absorbed dose is that of {asked.administered_activity_MBq:g} MBq of {asked.nuclide}.")
         if self.spec.dose != "none":
             notes.append(
                 f"Absorbed dose by the {self.spec.dose} method from the true decays, mean by mass over each region, edges of "
                 "lesions part by part."
             )
             dose = dict(zip(self.names[1:], self.doses[0][1:].tolist(), strict=True))
+            for n in names if therapy else ():
+                therapy["regions"][n]["absorbed_dose_Gy"] = dose[n]
         return PhantomTruth(
             folder=folder,
             nuclide=self.spec.nuclide,
@@ -461,18 +492,38 @@ class _Study:
             seed=self.spec.seed,
             dose_Gy=dose,
             notes=tuple(n for n in notes if n),
+            by_nuclide={n: self.by_nuclide(n) for n in names} if len(nuclide_of(self.spec.nuclide).chain) > 1 else {},
+            therapy=therapy,
         )
+
+    def by_nuclide(self, name: str) -> dict[str, dict[str, Any]]:
+        """What is known of each member of the chain in a region."""
+        s = self.spec.scanner
+        return {
+            q: {"activity_MBq": [mean_activity(t, h) for h in s.times_h],
+                "mean_activity_MBq": [mean_activity(t, h, s.duration_s / 3600.0) for h in s.times_h],
+                "time_integrated_activity_MBq_h": integral(t)}
+            for q, t in self.terms(name).items()
+        }  # fmt: skip
 
     @functools.cached_property
     def doses(self) -> tuple[Array, Array]:
-        """Mean absorbed dose by number of region, and of each voxel of the anatomy, Gy, of the true decays."""
+        """Mean absorbed dose by number of region, and of each voxel of the anatomy, Gy, of the true decays of the whole chain.
+
+        It is that of the therapy nuclide where the phantom names one.
+        """
         from ._phantom_dose import DoseProblem, region_doses
 
-        decays = [self.decays(n) if n in self.uptakes else 0.0 for n in self.names]
+        held: dict[str, Array] = {}
+        for n, uptake in self.uptakes.items():
+            terms = self.terms(n) if self.spec.therapy is None else therapy_terms(self.spec, uptake)
+            for q, t in terms.items():
+                amounts = held.setdefault(q, np.zeros(len(self.names)))
+                amounts[self.names.index(n)] = integral(t) * DECAYS_PER_MBQ_H
         lesions = {i: _lesion_density() for i, n in enumerate(self.names) if n in self.spec.lesions}
         return region_doses(DoseProblem(
-            self.spec.nuclide, "convolution" if self.spec.dose == "convolution" else "local", self.anatomy.grid.voxel_mm, self.split,
-            self.parts, np.array(decays), self.tissue_density(), lesions,
+            "convolution" if self.spec.dose == "convolution" else "local", self.anatomy.grid.voxel_mm, self.split,
+            self.parts, {q: a for q, a in held.items() if a.any()}, self.tissue_density(), lesions,
         ))  # fmt: skip
 
 
@@ -611,12 +662,28 @@ def _expected_counts(study: _Study, k: int, grid: Grid) -> Array:
     return np.maximum(counts, 0.0)
 
 
-def _counts(study: _Study, k: int, grid: Grid) -> Array:
+def _window_counts(study: _Study, k: int, grid: Grid, name: str) -> Array:
+    """Mean counts of every voxel in one energy window at visit k: of each nuclide that it counts."""
+    s, window = study.spec.scanner, study.spec.scanner.windows[name]
+    held = {}
+    for n in study.uptakes:
+        terms = study.terms(n)
+        rates = [
+            v * mean_activity(terms[q], s.times_h[k], s.duration_s / 3600.0) for q, v in window.cps_per_MBq.items()
+        ]
+        held[n] = sum(rates) * s.duration_s
+    moved = np.eye(4)
+    moved[:3, 3] = study.pose(k).emission_shift_mm
+    return np.maximum(_blurred(_deposited(study, held, grid, moved @ study.to_visit(k)), s.fwhm_mm, grid), 0.0)
+
+
+def _counts(study: _Study, k: int, grid: Grid, window: str = "") -> Array:
     """What the scanner shows at visit k."""
     s = study.spec.scanner
-    counts = _expected_counts(study, k, grid)
+    counts = _window_counts(study, k, grid, window) if window else _expected_counts(study, k, grid)
     if s.noise:
-        key = hashlib.sha256(f"phantom|{study.spec.seed}|{k}".encode()).digest()[:16]
+        words = f"phantom|{study.spec.seed}|{k}" + (f"|{window}" if window else "")
+        key = hashlib.sha256(words.encode()).digest()[:16]
         stream = np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
         counts = stream.poisson(counts).astype(float)
     return _blurred(counts, s.filter_fwhm_mm, grid)
@@ -633,10 +700,11 @@ def _visit(study: _Study, k: int) -> _objects.Visit:
     return _objects.Visit(words, "PHANTOM^ALPHATWIN", f"PHANTOM-{spec.seed}", k + 1, started, title[:64])
 
 
-def _tracer(spec: PhantomSpec) -> _objects.Tracer:
+def _tracer(spec: PhantomSpec, window: str = "") -> _objects.Tracer:
     half_life = nuclide_of(spec.nuclide).half_life_h
+    limits = spec.scanner.windows[window].energy_keV if window else _window(spec.nuclide)
     return _objects.Tracer(
-        spec.nuclide, half_life, spec.agent, spec.administered_activity_MBq, spec.administered_at, _window(spec.nuclide)
+        spec.nuclide, half_life, spec.agent, spec.administered_activity_MBq, spec.administered_at, limits, window
     )
 
 
@@ -662,6 +730,20 @@ def _write_visit(study: _Study, k: int, folder: pathlib.Path) -> None:
     slices = list(_objects.ct_slices(visit, _resampled(hu, study.anatomy.grid, ct_grid, move, -1000.0), ct_grid))
     _save_all(slices, folder / "CT")
     grid = study.emission_grid()
+    for window in scanner.windows:
+        made = _objects.nm_spect(
+            visit, _counts(study, k, grid, window), grid, _tracer(spec, window), scanner.duration_s, None
+        )
+        _save_all([made], folder / f"NM-{window}")
+    if not scanner.windows:
+        _write_emission(study, k, visit, grid, folder)
+    if spec.contours != "none" and (k == 0 or spec.contoured_at == "all"):
+        _write_contours(study, visit, slices, ct_grid, move, folder)
+
+
+def _write_emission(study: _Study, k: int, visit: _objects.Visit, grid: Grid, folder: pathlib.Path) -> None:
+    """The one emission image of a visit without energy windows."""
+    spec, scanner = study.spec, study.spec.scanner
     counts = _counts(study, k, grid)
     worth = 1e6 / (scanner.sensitivity_cps_per_MBq * scanner.duration_s * grid.voxel_mL)
     if scanner.modality == "NM":
@@ -672,8 +754,6 @@ def _write_visit(study: _Study, k: int, folder: pathlib.Path) -> None:
         factor = x / -math.expm1(-x)
         pet = _objects.pet_slices(visit, counts * worth * factor, grid, _tracer(spec), scanner.duration_s, factor)
         _save_all(list(pet), folder / "PT")
-    if spec.contours != "none" and (k == 0 or spec.contoured_at == "all"):
-        _write_contours(study, visit, slices, ct_grid, move, folder)
 
 
 def _save_all(objects: list[Any], folder: pathlib.Path) -> None:

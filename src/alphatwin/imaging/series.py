@@ -200,6 +200,10 @@ def grid_of_nm(header: Header, slice_spacing_mm: float | None = None) -> tuple[G
     """
     rows, columns, frames = shape_of(header)
     vector = header.numbers("SliceVector")
+    if len(set(header.numbers("EnergyWindowVector"))) > 1:
+        raise ImageError(
+            f"{header.name} holds several energy windows: a reconstructed volume has one. Export an object for each window."
+        )
     if vector and (len(vector) != frames or sorted(vector) != list(range(1, frames + 1))):
         raise ImageError(
             f"SliceVector of {header.name} does not count its {frames} frames once each: not a single volume."

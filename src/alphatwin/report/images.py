@@ -23,6 +23,7 @@ from ..imaging.values import Grid, Image, Labels
 from ..imaging.writing import write_parametric_map, write_rtdose, write_seg
 from .files import write_folder
 from .images_alpha import CSV_COLUMNS, Daughters, RegionCells, alpha_lines, alpha_summary, csv_cells
+from .images_windows import SurrogateResult, WindowsResult
 from .maps import _rounded
 from .model import DISCLAIMER, Provenance, stats
 from .tables import number
@@ -90,6 +91,11 @@ class TimeActivity:
     curve_MBq: Array
     low_MBq: Array
     high_MBq: Array
+    nuclide: str
+    below: npt.NDArray[np.bool_]  # points that are not seen (Currie)
+    limit_MBq: Array
+    predicted_MBq: Array | None = None  # of the therapy nuclide, where this one stands for it
+    predicted: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +163,8 @@ class ImagesReport:
     provenance: Provenance
     cells: tuple[RegionCells, ...] = ()
     daughters: Daughters | None = None
+    surrogate: SurrogateResult | None = None
+    windows: WindowsResult | None = None
 
     def summary(self) -> dict[str, Any]:
         """The content of summary.json; no patient is in it."""
@@ -170,9 +178,12 @@ class ImagesReport:
             "regions": [_region(r) for r in self.regions],
             "activity": [
                 {"region": a.region, "times_h": a.times_h.tolist(), "measured_MBq": a.measured_MBq.tolist(),
-                 "corrected_MBq": a.corrected_MBq.tolist(), "sd_MBq": a.sd_MBq.tolist(), "recovery": a.recovery}
+                 "corrected_MBq": a.corrected_MBq.tolist(), "sd_MBq": a.sd_MBq.tolist(), "recovery": a.recovery,
+                 "nuclide": a.nuclide, "not_seen": a.below.tolist(), "detection_limit_MBq": [_number(v) for v in a.limit_MBq]}
                 for a in self.activity
             ],
+            "surrogate": None if self.surrogate is None else self.surrogate.summary(),
+            "windows": None if self.windows is None else self.windows.summary(),
             "registration": [
                 {"time_point": r.time_point, "kind": r.kind, "shift_mm": r.quality.shift_mm, "rotation_deg": r.quality.rotation_deg,
                  "there_and_back_mm": _number(r.quality.inverse_consistency_mm), "flags": list(r.flags)}
@@ -234,6 +245,8 @@ class ImagesReport:
             f"{self.nuclide}, {number(self.administered_MBq)} MBq; images at {times} h; dose: {self.case.method.name}."
         )
         lines += [*textwrap.wrap(told, WIDTH), ""]
+        if self.surrogate is not None:
+            lines += [*textwrap.wrap(self.surrogate.told, WIDTH), ""]
         head = f"{'region':18s}{'mL':>7s}{'MBq h':>8s}{'T1/2 h':>7s}{'Gy':>8s}{'+/- %':>7s}{'D98':>8s}{'D2':>8s}{'BED':>8s}"
         lines += [head, "-" * WIDTH]
         for r in self.regions:
@@ -255,10 +268,26 @@ class ImagesReport:
                 f"Known truth: {inside} of {len(self.truth)} numbers within their bounds; the largest deviation is "
                 f"{100 * worst.deviation:+.1f} % ({worst.region}, {worst.what}).", WIDTH,
             )]  # fmt: skip
+        lines += self._few()
         for row in self.registration:
             for flag in row.flags:
                 lines += textwrap.wrap(f"- Time point {row.time_point}: {flag}", WIDTH, subsequent_indent="  ")
         return "\n".join([*lines, "", *textwrap.wrap(DISCLAIMER, WIDTH)])
+
+    def _few(self) -> list[str]:
+        """Lines on points that are not seen, and on regions out of equilibrium."""
+        lines: list[str] = []
+        for a in (*self.activity, *(() if self.windows is None else self.windows.courses)):
+            if a.below.any():
+                times = ", ".join(f"{t:.4g}" for t in a.times_h[a.below])
+                how = "censored in the fit" if self.case.low_counts.below == "censored" else "fitted by its counts"
+                told = f"- {a.region}, {a.nuclide}: not seen at {times} h (below Currie's critical level); {how}."
+                lines += textwrap.wrap(told, WIDTH, subsequent_indent="  ")
+        for r in () if self.windows is None else self.windows.ratios:
+            if r.time_h is None and r.verdict in ("collects here", "has left"):
+                told = f"- {r.region}: {r.daughter} {r.verdict}: {r.value:.2f} +/- {r.sd:.2f} decays for one of {r.parent}."
+                lines += textwrap.wrap(told, WIDTH, subsequent_indent="  ")
+        return ["", *lines] if lines else []
 
     def html(self) -> str:
         """The page: one file that opens offline."""
@@ -315,14 +344,20 @@ class ImagesReport:
         keep: Any = {"identity": self.case.options.identity}
         method = f"alphatwin, voxel {self.case.method.name.replace('_', ' ')}"
 
+        head = "" if self.surrogate is None else "PREDICTED "
+
         def dose(values: Array, kind: Any, comment: str, of: str = "PLAN") -> Callable[[pathlib.Path], object]:
             quantity = "other" if kind == "EFFECTIVE" else "absorbed_dose"
-            return lambda file: write_rtdose(self.image(values, quantity), reference, file, kind, summation=of, comment=comment[:64], resample=True, **keep)  # fmt: skip
+            return lambda file: write_rtdose(self.image(values, quantity), reference, file, kind, summation=of, comment=(head + comment)[:64], resample=True, **keep)  # fmt: skip
 
         labels = Labels({**self.shares}, self.grid, self.frame_of_reference)
         inside = [r for r in self.regions if r.name in self.shares]
         measures = {r.name: _measures(r) for r in inside if bool((self.shares[r.name] >= INSIDE).any())}
-        given = Administration(self.case.agent, self.nuclide, self.administered_MBq, self.administered_at)
+        agent, told = self.case.agent, ""
+        if self.surrogate is not None:
+            agent, told = self.surrogate.therapy_agent, self.surrogate.told
+            method = f"{method}, predicted from {self.surrogate.imaged}"
+        given = Administration(agent, self.nuclide, self.administered_MBq, self.administered_at)
         organs = [OrganDose(r.name, r.mean_Gy, method, r.mass_g) for r in inside]
         tia = self.image(self.time_integrated_MBq_h, "other")
         made: dict[str, tuple[str, Callable[[pathlib.Path], object]]] = {
@@ -332,7 +367,7 @@ class ImagesReport:
             "time-integrated-activity.dcm": ("Parametric Map, MBq h", lambda file: write_parametric_map(
                 tia, reference, file, unit=("MBq.h", "megabecquerel hour"), label="TIA",
                 quantity=("TIA", "99ALPHATWIN", "Time-integrated activity"), **keep)),
-            "dose-sr.dcm": ("Radiopharmaceutical Radiation Dose SR", lambda file: write_dose_sr(given, organs, reference, file, **keep)),
+            "dose-sr.dcm": ("Radiopharmaceutical Radiation Dose SR", lambda file: write_dose_sr(given, organs, reference, file, comment=told, **keep)),
             "measurements-sr.dcm": ("measurement report, TID 1500", lambda file: write_measurement_sr(
                 measures, file.parent / "regions.dcm", file, method=method, **keep)),
         }  # fmt: skip
@@ -401,11 +436,13 @@ def _region_table(report: ImagesReport) -> str:
 
 
 def _activity_table(report: ImagesReport) -> str:
-    rows: list[list[Any]] = [["region", "time_h", "measured_MBq", "recovery", "corrected_MBq", "sd_MBq"]]
-    for a in report.activity:
+    rows: list[list[Any]] = [
+        ["region", "time_h", "measured_MBq", "recovery", "corrected_MBq", "sd_MBq", "nuclide", "not_seen"]
+    ]
+    for a in (*report.activity, *(() if report.windows is None else report.windows.courses)):
         rows += [
-            [a.region, float(t), float(m), a.recovery, float(c), float(s)]
-            for t, m, c, s in zip(a.times_h, a.measured_MBq, a.corrected_MBq, a.sd_MBq, strict=True)
+            [a.region, float(t), float(m), a.recovery, float(c), float(s), a.nuclide, int(b)]
+            for t, m, c, s, b in zip(a.times_h, a.measured_MBq, a.corrected_MBq, a.sd_MBq, a.below, strict=True)
         ]
     return _table(rows)
 

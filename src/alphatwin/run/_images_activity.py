@@ -21,7 +21,7 @@ import numpy.typing as npt
 from ..case.images import ImagesCase
 from ..draws import Draws
 from ..errors import AlphatwinError, CaseError, suggestion
-from ..imaging.activity import ActivitySeries, RegionActivity, activity_series, region_activity, region_shares
+from ..imaging.activity import ActivitySeries, activity_series, region_activity, region_shares
 from ..imaging.quantify import (
     ActivitySamples,
     Calibration,
@@ -39,8 +39,12 @@ from ..imaging.registration import Registered, Transform, carry_labels
 from ..imaging.values import Grid, Image, Labels, Study, box_of
 from ..kinetics.curves import MODELS
 from ..physics.nuclides import nuclide as nuclide_of
+from ._images_counts import few_counts
 
-__all__ = ["REST", "RegionCurves", "body_of", "calibrated", "carried_labels", "check_names", "region_curves", "rest_of"]
+__all__ = [
+    "REST", "Corrected", "Outlined", "RegionCurves", "body_of", "calibrated", "carried_labels", "check_names", "corrected", "fitted",
+    "outlined", "region_curves", "rest_of",
+]  # fmt: skip
 
 Array = npt.NDArray[np.float64]
 REST = "rest of body"
@@ -66,6 +70,10 @@ class RegionCurves:
     recovery, volume_mL, volume_sd_mL : array[region]
     curves : dict of str to CurveSamples
     notes : tuple of str
+    below : array[region, time] of bool
+        Net counts under Currie's critical level; False where counts are not known.
+    limit_MBq : array[region, time]
+        Detection limit of the region's activity; NaN where counts are not known.
     """
 
     regions: tuple[str, ...]
@@ -77,6 +85,44 @@ class RegionCurves:
     volume_mL: Array
     volume_sd_mL: Array
     curves: Mapping[str, CurveSamples]
+    notes: tuple[str, ...]
+    below: npt.NDArray[np.bool_]
+    limit_MBq: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Outlined:
+    """The reference's regions at every time: shares of voxels on the reference's emission grid, volumes, uncertainty."""
+
+    names: tuple[str, ...]
+    sets: Sequence[Labels]
+    shares: Mapping[str, npt.NDArray[np.float32]]  # with `REST` last
+    grid: Grid
+    volume_sd_mL: Mapping[str, float]
+    bent: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Corrected:
+    """Regions of one nuclide with their activity corrected for blur; `REST` last.
+
+    Attributes
+    ----------
+    rows : array[region, time]
+        Inside the outlines, MBq.
+    samples : list of ActivitySamples
+    units : list of ActivitySamples
+        Of 1 MBq in each region, alone: the errors that all its points share.
+    spill_MBq, spill_sd_MBq : array[region, time]
+        What other regions put into the outline, and how well that is known (width of the blur, registration).
+    """
+
+    rows: Array
+    samples: list[ActivitySamples]
+    units: list[ActivitySamples]
+    volume_mL: Array
+    spill_MBq: Array
+    spill_sd_MBq: Array
     notes: tuple[str, ...]
 
 
@@ -224,17 +270,22 @@ def region_curves(case: ImagesCase, registered: Registered, series: ActivitySeri
         Its images in the place of the reference; used where a B-spline has no inverse.
     draws : Draws
     """
+    found = outlined(case, registered)
+    images = series if found.bent else activity_series(registered.study)
+    made = corrected(case, found, images, draws)
+    return fitted(case, found, made, images, draws)
+
+
+def outlined(case: ImagesCase, registered: Registered) -> Outlined:
+    """Carry the reference's outlines to every emission image; where a B-spline has no inverse, images are carried instead."""
     study, ref = registered.study, registered.reference
     bent = any(t.field_mm is not None for t in registered.transforms)
-    if bent:  # carry the images
+    if bent:
         sets = [carried_labels(_alone(registered), case.images.regions)[0]] * len(study.points)
-        images = series
-    else:  # carry the outlines: what is summed was not interpolated
+    else:  # what is summed was not interpolated
         sets = carried_labels(registered, case.images.regions)
-        images = activity_series(study)
     names = [n for n in sets[0].masks if n != BODY]
     body = body_of(study.points[ref].ct, sets[ref], sets[ref].grid)
-    measured = region_activity(images, sets if not bent else sets[0], names)
     outlines = study.points[ref].labels
     assert outlines is not None
     spread = {
@@ -244,7 +295,7 @@ def region_curves(case: ImagesCase, registered: Registered, series: ActivitySeri
     apart = region_shares(sets[ref], names)
     shares = {n: apart[n] for n in names}
     shares[REST] = rest_of(body, list(shares.values()))
-    return _corrected(case, measured, shares, sets[ref].grid, images, spread, draws)
+    return Outlined(tuple(names), sets, shares, sets[ref].grid, spread, bent)
 
 
 def _drawn_with(case: ImagesCase, name: str) -> float:
@@ -266,58 +317,105 @@ def _cropped(labels: Labels, name: str) -> Labels:
     return labels.cropped(name)
 
 
-def _corrected(
-    case: ImagesCase, measured: RegionActivity, shares: Mapping[str, npt.NDArray[np.float32]], grid: Grid,
-    images: ActivitySeries, volume_sd: Mapping[str, float], draws: Draws,
-) -> RegionCurves:  # fmt: skip
-    names = [n for n in shares if n != REST]
+def corrected(case: ImagesCase, found: Outlined, images: ActivitySeries, draws: Draws) -> Corrected:
+    """Activity of the regions on one series of images, blur undone, with samples of what is uncertain."""
+    names, shares, grid = found.names, found.shares, found.grid
+    measured = region_activity(images, found.sets[0] if found.bent else found.sets, names)
     rows = np.vstack([measured.activity_MBq[: len(names)], measured.activity_MBq[-1]])
     volume = np.array([float(s.sum(dtype=float)) * grid.voxel_mL for s in shares.values()])
-    curves_of, around = _recovery(case, shares, grid, rows, volume, images)
-    given, notes = case.calibration, list(measured.notes)
-    samples, curves = [], {}
+    curves_of, around, spill, spill_sd = _recovery(case, shares, grid, rows, volume, images)
+    given, samples, units = case.calibration, [], []
+    one: dict[str, Any] = {"times_h": [0.0], "noise_sd_MBq": [0.0], "background_MBq_per_mL": [0.0]}
     for i, name in enumerate(names):
         counts = region_counts(
-            measured, name, volume_sd_mL=volume_sd[name], fwhm_mm=_width(case),
-            background_MBq_per_mL=None if around is None else around[i],
+            measured, name, volume_sd_mL=found.volume_sd_mL[name], fwhm_mm=_width(case),
+            background_MBq_per_mL=None if around is None else np.maximum(around[i], 0),
             relative_noise=None if np.isfinite(measured.noise_sd_MBq[i]).all() else 0.0,
+            noise_factor=case.low_counts.noise_factor,
         )  # fmt: skip
-        counts = replace(counts, volume_mL=float(volume[i]))
+        gained = 0.0 if around is None else np.minimum(spill[i], 0)  # by chance below zero: taken off, not clipped
+        counts = replace(counts, volume_mL=float(volume[i]), measured_MBq=counts.measured_MBq - gained)
         samples.append(_named(name, lambda c=counts, r=curves_of[i]: activity_samples(c, given.sd, r, draws=draws)))
+        alone = replace(counts, measured_MBq=np.array([samples[-1].recovery]), **one)
+        units.append(activity_samples(alone, given.sd, curves_of[i], draws=draws))
     nominal = np.array([s.nominal_MBq for s in samples])
     left = rows.sum(axis=0) - nominal.sum(axis=0)
-    if (left < 0).any():
+    known = np.where(np.isfinite(measured.noise_sd_MBq), measured.noise_sd_MBq, 0.0)
+    gain = np.array([1 / s.recovery - 1 for s in samples])[
+        :, None
+    ]  # what a region gains is missing here, with its noise
+    noise = np.sqrt(known[-1] ** 2 + np.sum((gain * known[: len(names)]) ** 2, axis=0))
+    if (left < -4 * noise).any():
         k = int(np.argmin(left))
         raise CaseError(
             f"recovery: corrected for blur, the regions would hold {nominal[:, k].sum():.4g} MBq at "
             f"{measured.times_h[k]:.4g} h, and the whole image holds {rows[:, k].sum():.4g}. Check the width."
         )
-    noise = measured.noise_sd_MBq[-1]
-    rest = RegionCounts(REST, measured.times_h, left, np.where(np.isfinite(noise), noise, 0.0), float(volume[-1]))
+    rest = RegionCounts(REST, measured.times_h, left, noise, float(volume[-1]))
     samples.append(_rest(activity_samples(rest, given.sd, draws=draws), samples, draws))
-    forms, half_lives = _forms(case, [s.region for s in samples], len(measured.times_h))
-    for s in samples:
+    units.append(activity_samples(replace(rest, measured_MBq=np.ones(1), **one), given.sd, draws=draws))
+    return Corrected(
+        rows,
+        samples,
+        units,
+        volume,
+        np.vstack([spill, rows[-1] - left]),
+        np.vstack([spill_sd, np.zeros_like(left)]),
+        measured.notes,
+    )
+
+
+def fitted(
+    case: ImagesCase, found: Outlined, made: Corrected, images: ActivitySeries, draws: Draws,
+    gross: Array | None = None, nuclide: str | None = None, like: Mapping[str, CurveSamples] | None = None,
+) -> RegionCurves:  # fmt: skip
+    """Curves of the regions; points with few counts by their Poisson likelihood.
+
+    Parameters
+    ----------
+    gross : array[region, time], optional
+        Counts inside the outlines, in MBq of `images`, where they are not `made.rows`: with what another window puts in.
+    nuclide : str, optional
+        Whose decay no curve is slower than; that of the images without it.
+    like : mapping of str to CurveSamples, optional
+        Curves whose shape a region borrows that is seen at fewer than two times.
+    """
+    notes = list(made.notes)
+    carrier = nuclide or images.nuclide
+    few = few_counts(case, made, images, made.rows if gross is None else gross)
+    curves = {}
+    forms, half_lives = _forms(case, [s.region for s in made.samples], len(images.times_h))
+    for i, s in enumerate(made.samples):
         form, half_life = forms[s.region], half_lives[s.region]
+        if few is not None and few.few[i]:
+            shape = None if like is None or (~few.below[i]).sum() > 1 else like[s.region].curve
+            curves[s.region] = _named(
+                s.region, lambda i=i, s=s, shape=shape: few.curve(i, s, made.units[i], carrier, draws, shape)
+            )
+            notes.append(few.note(i, s.region))
+            continue
         curves[s.region] = _fitted(s.region, lambda s=s, form=form, half_life=half_life: fit_samples(
-            s, nuclide=measured.nuclide, draws=draws, model=form, extra_relative_sd=case.registration.sd,
+            s, nuclide=carrier, draws=draws, model=form, extra_relative_sd=case.registration.sd,
             population_half_life_h=half_life, population_relative_sd=case.fit.effective_half_life_sd or 0.0,
         ))  # fmt: skip
         own_shape = case.recovery is not None and case.recovery.fwhm_mm is not None
         for note in curves[s.region].notes:
             if not (own_shape and "comes from spheres" in note):
                 notes.append(note if s.region in note else f"{s.region}: {note}")
-    extra = case.registration.sd
+    extra, rows = case.registration.sd, made.rows
     return RegionCurves(
-        (*names, REST), measured.times_h, rows, np.array([s.nominal_MBq for s in samples]),
-        np.array([np.hypot(s.sd_MBq, extra * s.nominal_MBq) for s in samples]), np.array([s.recovery for s in samples]),
-        volume, np.array([s.volume_sd_mL for s in samples]), curves, tuple(dict.fromkeys(notes)),
+        (*found.names, REST), images.times_h, rows, np.array([s.nominal_MBq for s in made.samples]),
+        np.array([np.hypot(s.sd_MBq, extra * s.nominal_MBq) for s in made.samples]),
+        np.array([s.recovery for s in made.samples]), made.volume_mL, np.array([s.volume_sd_mL for s in made.samples]), curves,
+        tuple(dict.fromkeys(notes)), np.zeros(rows.shape, bool) if few is None else few.below,
+        np.full(rows.shape, np.nan) if few is None else few.limit_MBq,
     )  # fmt: skip
 
 
 def _rest(rest: ActivitySamples, others: Sequence[ActivitySamples], draws: Draws) -> ActivitySamples:
     """What the corrections of the others give too much is missing here: one factor for all times, against their recovery."""
     moved = np.sqrt(np.sum([s.budget["recovery"] ** 2 + s.budget["volume"] ** 2 for s in others], axis=0))
-    share = float(np.mean(moved / np.maximum(rest.nominal_MBq, 1e-300)))
+    share = float(np.mean(moved / np.maximum(rest.nominal_MBq, np.maximum(2 * rest.noise_sd_MBq, 1e-300))))
     factor = np.exp(-math.sqrt(math.log1p(share**2)) * draws.normal("recovery 1"))[:, None]
     error = share * rest.nominal_MBq
     return replace(
@@ -397,27 +495,33 @@ def _width(case: ImagesCase) -> float | None:
 def _recovery(
     case: ImagesCase, shares: Mapping[str, npt.NDArray[np.float32]], grid: Grid, rows: Array, volume: Array,
     images: ActivitySeries,
-) -> tuple[list[RecoveryCurve | None], Array | None]:  # fmt: skip
-    """Recovery curve of each region, and the concentration around it at each time [region, time]."""
+) -> tuple[list[RecoveryCurve | None], Array | None, Array, Array]:  # fmt: skip
+    """Recovery curve of each region; and at each time [region, time] the concentration around it, what of it lies in the
+    outline, and how well that is known, MBq."""
     names = [n for n in shares if n != REST]
+    none = np.zeros((len(names), rows.shape[1]))
     if case.recovery is None:
-        return [None] * len(names), None
+        return [None] * len(names), None, none, none
     if case.recovery.spheres is not None:
         spheres = case.recovery.spheres
         curve = fit_recovery([s.volume_mL for s in spheres], [s.recovery for s in spheres], sd=case.recovery.sd)
-        return [curve] * len(names), np.array([_shell(shares[n], grid, images) for n in names])
+        shell = np.array([_shell(shares[n], grid, images) for n in names])
+        put = np.array([(1 - curve.at(float(v))) * v * b for v, b in zip(volume, shell, strict=False)])
+        return [curve] * len(names), shell, put, np.abs(put) * case.registration.sd
     width = case.recovery.fwhm_mm
     assert width is not None
     transfer = _transfer(shares, grid, width)
     true = np.linalg.solve(transfer, rows)
     own = np.diag(transfer)
     into = transfer @ true - own[:, None] * true
-    around = np.maximum(into / np.maximum((1 - own) * volume, 1e-12)[:, None], 0)[: len(names)]
+    around = (into / np.maximum((1 - own) * volume, 1e-12)[:, None])[: len(names)]
     made: list[RecoveryCurve | None] = []
-    wider = np.diag(_transfer(shares, grid, width * (1 + case.recovery.fwhm_sd)))
+    widened = _transfer(shares, grid, width * (1 + case.recovery.fwhm_sd))
+    wider = np.diag(widened)
     for i, v in enumerate(volume[: len(names)]):
         made.append(_through(float(v), float(own[i]), float(wider[i] - own[i]), width))
-    return made, around
+    moved = widened @ true - wider[:, None] * true - into
+    return made, around, into[: len(names)], np.hypot(moved, case.registration.sd * into)[: len(names)]
 
 
 def _through(volume_mL: float, recovery: float, change: float, fwhm_mm: float) -> RecoveryCurve:

@@ -17,10 +17,10 @@ from ..imaging.regions import cortex, segment_ct, threshold_region
 from ..imaging.registration import carry_labels
 from ..imaging.values import Image, Labels, Study, TimePoint
 
-__all__ = ["outlined"]
+__all__ = ["with_outlines"]
 
 
-def outlined(case: ImagesCase, study: Study, place: pathlib.Path) -> Study:
+def with_outlines(case: ImagesCase, study: Study, place: pathlib.Path) -> Study:
     """The study with the reference's outlines complete.
 
     Parameters

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import pathlib
 import platform
 import re
@@ -24,7 +23,6 @@ from ..imaging.activity import DecayMaps, activity_series, decay_maps, region_sh
 from ..imaging.dicom import zone_of
 from ..imaging.nifti import read_nifti
 from ..imaging.phantom import load_phantom, make_phantom, phantom_digests
-from ..imaging.quantify import CurveSamples
 from ..imaging.reading import read_series
 from ..imaging.regions import mean_densities
 from ..imaging.registration import Registered, Transform, carry_labels, register, register_study, resample
@@ -32,15 +30,17 @@ from ..imaging.series import SeriesFound, find_series
 from ..imaging.values import Grid, Image, Labels, Study
 from ..kinetics import integrate
 from ..physics.nuclides import nuclide as nuclide_of
-from ..report.images import ImagesReport, RegistrationRow, TimeActivity, TruthRow
-from ..report.images_alpha import Daughters
+from ..report.images import ImagesReport, RegistrationRow, TimeActivity
 from ..report.model import Provenance
 from ._context import Book
 from ._images_activity import REST, RegionCurves, body_of, calibrated, check_names, region_curves, rest_of
 from ._images_cells import cells_of_regions, regions_of_cells
 from ._images_daughters import DaughterChains, daughter_chains, daughter_ends
 from ._images_dose import effects_of, region_results, tissue_map, voxel_doses
-from ._images_outlines import outlined
+from ._images_outlines import with_outlines
+from ._images_surrogate import predicted
+from ._images_truth import truth_rows
+from ._images_windows import WindowCurves, decays_drawn, maps_of_windows, split_windows, window_curves, windows_result
 
 __all__ = ["run_images"]
 
@@ -95,7 +95,10 @@ def run_images(
     folder, truth_folder = _folders(case, place, study_folder, progress)
     progress("reading images")
     there = _series(case, folder)
-    study = outlined(case, calibrated(case, _read(case, there)), place)
+    raw = _read(case, there)
+    split = split_windows(case, raw) if case.windows else None
+    study = calibrated(case, raw) if split is None else split.plain[split.members[0]]
+    study = with_outlines(case, study, place)
     check_names(case, study)
     progress("registering time points")
     registered = _registered(case, study)
@@ -105,7 +108,12 @@ def run_images(
     grid = series.grid
     progress("activity of regions")
     draws = Draws(case.options.samples, case.options.seed)
-    found = region_curves(case, registered, series, draws)
+    windows = None if split is None else window_curves(case, registered, split, draws)
+    found = region_curves(case, registered, series, draws) if windows is None else windows.carrier
+    courses, surrogate = _courses(found), None
+    if case.therapy is not None:
+        series, found, surrogate = predicted(case, study, series, found, draws)
+        courses = _with_prediction(courses, found)
     progress("decays of voxels")
     shares = _shares(registered, found, grid, case)
     regions_of_cells(case, tuple(shares))  # a wrong name is told before the dose, not after it
@@ -113,17 +121,22 @@ def run_images(
     ct = study.points[ref].ct
     density, media, hu, told = tissue_map(ct, grid, _body_share(study, ref, grid))
     mass_g = {n: float(np.sum(s * density)) * grid.voxel_mL for n, s in shares.items()}
-    chains = daughter_chains(case, series.nuclide, found.curves, mass_g, draws)
-    maps = _maps(case, series, labels, found, chains)
+    if windows is None:
+        agent = None if case.therapy is None else case.therapy.agent
+        chains = daughter_chains(case, series.nuclide, found.curves, mass_g, draws, agent)
+        maps, drawn = _maps(case, series, labels, found, chains), integrate(chains.sampled).decays
+        fate_sd, fates = chains.fate_sd, (chains.notes, chains.unverified, chains.sources)
+    else:  # the windows show where the daughters are
+        chains, maps, drawn = None, maps_of_windows(registered, labels, windows), decays_drawn(windows)
+        fate_sd, fates = dict.fromkeys(shares, 0.0), ((), (), ())
     progress("dose")
-    doses = voxel_doses(case, maps, density, media, grid, shares, found.curves, progress, chains.fate_sd)
+    doses = voxel_doses(case, maps, density, media, grid, shares, found.curves, progress, fate_sd)
     effects = effects_of(case.biology, doses, shares, found.curves)
     progress("regions")
-    drawn = integrate(chains.sampled).decays
     regions = region_results(
         maps, doses, effects, density, grid, shares, found.curves, drawn, case.biology, _densities(study, ref, shares)
     )  # fmt: skip
-    daughters = daughter_ends(chains, maps, regions, tuple(shares))
+    daughters = None if chains is None else daughter_ends(chains, maps, regions, tuple(shares))
     progress("hits of nuclei")
     book = Book()
     cells = cells_of_regions(case, maps, drawn, doses, effects, regions, density, grid, shares, found.curves, book)
@@ -131,15 +144,19 @@ def run_images(
     parent = next(iter(maps.values()))
     frame = study.points[ref].emission.frame_of_reference
     return ImagesReport(
-        case=case, grid=grid, frame_of_reference=frame, nuclide=study.nuclide, administered_MBq=study.administered_MBq,
+        case=case, grid=grid, frame_of_reference=frame, nuclide=series.nuclide,
+        administered_MBq=study.administered_MBq if surrogate is None else surrogate.therapy_MBq,
         administered_at=study.administered_at, hu=hu, density=density, shares={n: s for n, s in shares.items() if n != REST},
         emission=np.asarray(series.images[0].array, float), dose_Gy=doses.total, dose_sd_Gy=doses.sd,
         bed_Gy=None if effects is None else effects.bed, eqd2_Gy=None if effects is None else effects.eqd2,
         decays={q: np.asarray(m.array, float) for q, m in maps.items()}, time_integrated_MBq_h=np.asarray(parent.array, float) / 3.6e9,
-        earlier_Gy=earlier, regions=regions, cells=cells, daughters=daughters, activity=_courses(found), registration=rows,
-        truth=() if truth_folder is None else _truth(truth_folder, found, regions, case, daughters),
-        reference_file=_reference_file(there, frame), notes=(*_notes(case, study, registered, found, maps), *chains.notes, *book.sentences, told, *notes),
-        unverified=(*UNVERIFIED, *chains.unverified), seconds=time.monotonic() - began, provenance=_provenance(case, tuple(maps), {*chains.sources, *book.sources}),
+        earlier_Gy=earlier, regions=regions, cells=cells, daughters=daughters, activity=courses, registration=rows,
+        truth=() if truth_folder is None else truth_rows(truth_folder, found, regions, case, daughters, surrogate, windows),
+        reference_file=_reference_file(there, frame),
+        notes=(*_notes(case, study, registered, found, maps, windows), *fates[0], *book.sentences, told, *notes),
+        unverified=(*UNVERIFIED, *fates[1]), seconds=time.monotonic() - began, provenance=_provenance(case, tuple(maps), {*fates[2], *book.sources}),
+        surrogate=surrogate,
+        windows=None if windows is None else windows_result(windows, case, {m: _courses(f) for m, f in windows.found.items()}),
     )  # fmt: skip
 
 
@@ -224,6 +241,7 @@ def _read(case: ImagesCase, there: tuple[SeriesFound, ...]) -> Study:
             administered_MBq=asked.administered_activity_MBq, administered_at=asked.administered_at, started=asked.started,
             duration_s=None if asked.duration_h is None else 3600.0 * asked.duration_h,
             decay_corrected_to=asked.decay_corrected_to, slice_spacing_mm=asked.slice_spacing_mm,
+            main_window_keV=next((w.energy_keV for w in case.windows.values()), None),
         )  # fmt: skip
     except AlphatwinError as error:
         raise type(error)(f"images: {_in_keys(str(error))}") from None
@@ -257,6 +275,8 @@ def _needed(case: ImagesCase, there: Sequence[SeriesFound]) -> tuple[int, ...] |
         raise ImageError(f"There is no series {min(unknown)} in the folder; there are 1 to {len(there)}.")
     wanted = [s for s in there if case.images.series is None or s.number in case.images.series or s.kind == "RWV"]
     emissions = [s for s in wanted if s.kind in ("NM", "PT") and not s.problems]
+    if case.windows:  # the windows of a visit share its frame of reference: one of them tells
+        emissions = list({s.frame_of_reference: s for s in reversed(emissions)}.values())[::-1]
     frames = [s.frame_of_reference for s in emissions]
     started = [t for s in emissions if (t := s.acquisition.started) is not None and t.tzinfo is not None]
     ref = case.images.reference - 1
@@ -383,9 +403,17 @@ def _courses(found: RegionCurves) -> tuple[TimeActivity, ...]:
         low, high = np.quantile(drawn, (0.05, 0.95), axis=0)
         made.append(TimeActivity(
             name, found.times_h, found.measured_MBq[i], found.activity_MBq[i], found.sd_MBq[i], float(found.recovery[i]),
-            times, c.curve.activity_MBq(times), low, high,
+            times, c.curve.activity_MBq(times), low, high, c.curve.nuclide, found.below[i], found.limit_MBq[i],
         ))  # fmt: skip
     return tuple(made)
+
+
+def _with_prediction(courses: Sequence[TimeActivity], found: RegionCurves) -> tuple[TimeActivity, ...]:
+    """The curve of the therapy nuclide beside that of the imaged one."""
+    return tuple(
+        replace(c, predicted_MBq=found.curves[c.region].curve.activity_MBq(c.curve_h), predicted=found.curves[c.region].curve.nuclide)
+        for c in courses
+    )  # fmt: skip
 
 
 def _registration_rows(registered: Registered) -> tuple[RegistrationRow, ...]:
@@ -397,86 +425,13 @@ def _registration_rows(registered: Registered) -> tuple[RegistrationRow, ...]:
     return tuple(made)
 
 
-def _truth(
-    folder: pathlib.Path, found: RegionCurves, regions: Sequence[Any], case: ImagesCase, daughters: Daughters | None
-) -> tuple[TruthRow, ...]:
-    """What comes back of a phantom's truth, beside the bound that its own uncertainty sets (two standard uncertainties).
-
-    The calibration is left out of the bound: a phantom's is exact. Daughters in a phantom decay in place, so the dose of
-    that end is compared.
-    """
-    file = folder / "truth.json"
-    try:
-        known = _known(json.loads(file.read_text(encoding="utf-8")), found)
-    except (OSError, ValueError, KeyError, TypeError):
-        raise CaseError(
-            f"images.truth: {file.name} cannot be read in {folder.name}; a phantom's truth folder holds it."
-        ) from None
-    made = []
-    for i, name in enumerate(found.regions):
-        entry = known.get("background" if name == REST else name)
-        if entry is None:
-            continue
-        result = next(r for r in regions if r.name == name)
-        for k, t in enumerate(found.times_h if entry["activity_MBq"] else ()):
-            made.append(TruthRow(
-                name, f"activity at {t:.4g} h", "MBq", float(found.activity_MBq[i, k]), float(entry["activity_MBq"][k]),
-                _bound(float(found.sd_MBq[i, k] / found.activity_MBq[i, k]), case),
-            ))  # fmt: skip
-        relative = result.time_integrated_activity_sd_MBq_h / result.time_integrated_activity_MBq_h
-        made.append(TruthRow(
-            name, "time-integrated activity", "MBq h", result.time_integrated_activity_MBq_h,
-            float(entry["time_integrated_activity_MBq_h"]), _bound(relative, case),
-        ))  # fmt: skip
-        if "absorbed_dose_Gy" in entry:
-            spread = float(np.std(result.samples_Gy) / np.mean(result.samples_Gy))
-            dose, what = result.mean_Gy, "mean dose"
-            if daughters is not None and daughters.model == "free":
-                dose, what = daughters.in_place_Gy(name), "mean dose, daughters in place"
-            if len(result.samples_Gy) == 1:
-                spread = _closed_form(relative, found.curves[name])
-            made.append(TruthRow(name, what, "Gy", dose, float(entry["absorbed_dose_Gy"]), _bound(spread, case)))
-    return tuple(made)
-
-
-def _known(truth: Any, found: RegionCurves) -> dict[str, Any]:
-    """The truth of what was run: at the times of its images, and with the rest of the body holding what was left out."""
-    times = np.asarray(truth["times_h"], float)
-    at = [int(np.argmin(np.abs(times - t))) for t in found.times_h]
-    there = bool(np.allclose(times[at], found.times_h, atol=0.02))
-    entries = {
-        n: {**e, "activity_MBq": [e["activity_MBq"][k] for k in at] if there else []}
-        for n, e in truth["regions"].items()
-    }
-    if any(n not in entries for n in found.regions if n != REST):
-        entries.pop("background", None)  # a region of its own was cut out of it
-        return entries
-    parts = [e for n, e in entries.items() if n == "background" or n not in found.regions]
-    if "background" in entries and len(parts) > 1:
-        rest = {
-            "activity_MBq": list(np.sum([e["activity_MBq"] for e in parts], axis=0)),
-            "time_integrated_activity_MBq_h": sum(e["time_integrated_activity_MBq_h"] for e in parts),
-        }
-        if all("absorbed_dose_Gy" in e for e in parts):
-            mass = sum(e["mass_g"] for e in parts)
-            rest["absorbed_dose_Gy"] = sum(e["absorbed_dose_Gy"] * e["mass_g"] for e in parts) / mass
-        entries["background"] = rest
-    return entries
-
-
-def _closed_form(relative_sd: float, curve: CurveSamples) -> float:
-    """Relative standard uncertainty of a mean dose where nothing was sampled: activity and mass follow the volume together."""
-    share = curve.volume_sd_mL / curve.nominal_volume_mL
-    volume = curve.budget["volume"]
-    return math.sqrt(max(relative_sd**2 - volume**2, 0.0) + ((curve.by_volume - 1) * share) ** 2)
-
-
-def _bound(relative_sd: float, case: ImagesCase) -> float:
-    return 2.0 * math.sqrt(max(relative_sd**2 - case.calibration.sd**2, 0.0))
-
-
-def _notes(case: ImagesCase, study: Study, registered: Registered, found: RegionCurves, maps: DecayMaps) -> list[str]:
+def _notes(
+    case: ImagesCase, study: Study, registered: Registered, found: RegionCurves, maps: DecayMaps,
+    windows: WindowCurves | None = None,
+) -> list[str]:  # fmt: skip
     notes = [*study.notes, *registered.flags, *found.notes, *maps.notes]
+    if windows is not None:
+        notes += windows.notes()
     notes += [f"Time point {k}: {n}" for k, p in enumerate(study.points, 1) for n in p.emission.notes]
     if case.recovery is None:
         notes.append("Nothing was corrected for partial volume: no recovery is given.")

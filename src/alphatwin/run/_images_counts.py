@@ -1,0 +1,145 @@
+"""Points with few counts: which they are, and curves that keep them by the Poisson likelihood.
+
+In the outline of a region lie N counts. What others put there, b (blur from the surrounding, and in a second energy window the
+cross-talk), is known with the standard uncertainty u. That is a background measured m = b/u^2 times as long: `LowCounts`. A point
+whose N - b is below Currie's critical level L_C is not seen. It enters the fit censored, by the probability of at most b + L_C
+counts, or by its counts: never as a number with a symmetric error, and never clipped at zero. As soon as one point of a region is under the detection
+limit L_D, where a symmetric error would mislead, all its points are fitted by their Poisson likelihood.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..case.images import ImagesCase
+from ..draws import Draws
+from ..errors import CaseError
+from ..imaging.activity import ActivitySeries
+from ..imaging.quantify import ActivitySamples, CurveSamples, LowCounts, low_count_curve
+from ..kinetics import Curve
+
+if TYPE_CHECKING:
+    from ._images_activity import Corrected
+
+__all__ = ["FewCounts", "few_counts"]
+
+Array = npt.NDArray[np.float64]
+KNOWN = 1e7  # a background of more counts than this is taken as known
+MOST = 1e6  # counts beyond which a point needs no test
+
+
+@dataclass(frozen=True, eq=False)
+class FewCounts:
+    """Counts of every region and time, and which are below the critical level; arrays ``[region, time]``."""
+
+    counts: Sequence[Sequence[LowCounts]]
+    per_MBq: Array  # counts in the outline for 1 MBq in the region
+    below: npt.NDArray[np.bool_]
+    few: npt.NDArray[np.bool_]  # [region]: a point is under its detection limit
+    limit_MBq: Array
+    censored: bool
+
+    def curve(
+        self, row: int, samples: ActivitySamples, one: ActivitySamples, nuclide: str, draws: Draws, shape: Curve | None
+    ) -> CurveSamples:
+        """The curve of one region by the likelihood of all its points, with the errors that all points share."""
+        points = [
+            _censored(c) if self.censored and bad else c
+            for c, bad in zip(self.counts[row], self.below[row], strict=True)
+        ]
+        unit, relative, by_volume = _common(one)
+        found = low_count_curve(
+            samples.times_h.tolist(), points, self.per_MBq[row].tolist(), nuclide=nuclide, draws=draws, shape=shape, factor=unit, region=samples.region,
+        )  # fmt: skip
+        budget = {**relative, **found.budget}
+        total = math.sqrt(sum(v**2 for v in budget.values())) * found.curve.time_integrated_activity_MBq_h
+        return replace(
+            found, sd=total, budget=budget, by_volume=by_volume, volume_mL=samples.volume_mL, notes=(),
+            nominal_volume_mL=samples.nominal_volume_mL, volume_sd_mL=samples.volume_sd_mL,
+        )  # fmt: skip
+
+    def note(self, row: int, region: str) -> str:
+        """What was done, for the report."""
+        n = int(self.below[row].sum())
+        if not n:
+            return (
+                f"{region}: few counts; all points are fitted by their Poisson likelihood in place of a weighted fit."
+            )
+        how = "enter the fit as 'not seen' (censored)" if self.censored else "enter the fit by their counts"
+        limits = ", ".join(f"{v:.3g}" for v in self.limit_MBq[row][self.below[row]])
+        return (
+            f"{region}: {n} of {len(self.below[row])} points are below the critical level of their counts and {how}; a Poisson "
+            f"likelihood of all points in place of a weighted fit. Detection limits {limits} MBq."
+        )
+
+
+def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_MBq: Array) -> FewCounts | None:
+    """Test every point against its detection limit; None where counts are not known.
+
+    An image with Poisson noise tells what its counts are: sigma^2 over the value of a voxel is the worth of a count.
+
+    Raises
+    ------
+    CaseError
+        A point is below its limit and the case says ``low_counts: {below: refuse}``.
+    """
+    worth = [_worth(i.array, i.sigma) for i in images.images]
+    if any(w is None for w in worth):
+        return None
+    voxel = np.array([i.grid.voxel_mL for i in images.images])
+    count_MBq = voxel * np.array(worth, dtype=float)  # [time]: MBq for one count
+    factor, rows = case.low_counts.noise_factor, []
+    shape = gross_MBq.shape
+    below, limit, per = np.zeros(shape, bool), np.full(shape, np.nan), np.zeros(shape)
+    few = np.zeros(shape[0], bool)
+    for i, s in enumerate(made.samples):
+        per[i] = s.recovery / count_MBq
+        noise = (s.noise_sd_MBq * s.recovery / count_MBq) ** 2 / factor
+        points = []
+        for k in range(shape[1]):
+            n = max(float(gross_MBq[i, k] / count_MBq[k]), 0.0)
+            b = max(n - float(s.nominal_MBq[k]) * per[i, k], 0.0)
+            variance = max(float(noise[k]) - n, 0.0) + float(made.spill_sd_MBq[i, k] / count_MBq[k]) ** 2
+            m = b / variance if variance > 0 and b > 0 else math.inf
+            known = math.isinf(m) or b * m > KNOWN
+            points.append(LowCounts(min(n, KNOWN), min(b, KNOWN) if known else b * m, math.inf if known else m, factor))
+            detectable = points[-1].limits[1]
+            limit[i, k] = detectable / per[i, k]
+            below[i, k] = n < MOST and not points[-1].detected
+            few[i] |= n < MOST and points[-1].net < detectable
+        rows.append(points)
+        if below[i].any() and case.low_counts.below == "refuse":
+            k = int(np.argmax(below[i]))
+            raise CaseError(
+                f"low_counts: {s.region} is not seen at {s.times_h[k]:.4g} h ({rows[i][k].net:.3g} net counts, critical level "
+                f"{rows[i][k].limits[0]:.3g}). Say below: censored or poisson, or leave the region out by images.regions."
+            )
+    return FewCounts(rows, per, below, few, limit, case.low_counts.below == "censored")
+
+
+def _worth(array: npt.NDArray[np.floating], sigma: npt.NDArray[np.floating] | None) -> float | None:
+    """MBq/mL of one count, from the Poisson noise of the voxel that holds most."""
+    if sigma is None or not (array > 0).any():
+        return None
+    at = int(np.argmax(array))
+    spread = float(sigma.reshape(-1)[at])
+    return spread**2 / float(array.reshape(-1)[at]) if spread > 0 else None
+
+
+def _censored(c: LowCounts) -> LowCounts:
+    """The same background; of the counts only that they are at most those of the critical level."""
+    return replace(c, gross=c.expected_background + c.limits[0], censored=True)
+
+
+def _common(one: ActivitySamples) -> tuple[Array, dict[str, float], float]:
+    """Factor that all points of a region share in each sample, its relative uncertainties, and d ln A/d ln V."""
+    by_volume = float(one.by_volume_MBq_per_mL[0]) * one.nominal_volume_mL
+    relative = {n: float(one.budget[n][0]) for n in ("calibration", "recovery", "dead time")}
+    relative["volume"] = abs(by_volume) * one.volume_sd_mL / one.nominal_volume_mL
+    return np.asarray(one.common_MBq[:, 0]), relative, by_volume
