@@ -275,6 +275,8 @@ def test_the_fates_are_part_of_the_uncertainty():
     # of 200 samples curve and fate are correlated by 1/sqrt(200): 0.14 s1 s2 of a variance of s2^2, three of these
     left = math.sqrt(share["f"] ** 2 - share["p"] ** 2)
     assert free.chains.fate_sd["lesion"] == pytest.approx(left, rel=0.3)
+    assert free.ends.row("lesion").fate_sd == free.chains.fate_sd["lesion"]
+    assert place.ends.row("lesion").fate_sd == 0
     at = (2, 2, 7)
     assert free.doses.sd[at] / free.doses.total[at] > place.doses.sd[at] / place.doses.total[at]
 

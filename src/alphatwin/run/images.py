@@ -369,7 +369,9 @@ def _truth(
             spread = float(np.std(result.samples_Gy) / np.mean(result.samples_Gy))
             dose, what = result.mean_Gy, "mean dose"
             if daughters is not None and daughters.model == "free":
-                dose, what = daughters.in_place_Gy(name), "mean dose, daughters in place"
+                row = daughters.row(name)
+                dose, what = row.in_place_Gy, "mean dose, daughters in place"
+                spread = math.sqrt(max(spread**2 - row.fate_sd**2, 0.0))
             made.append(TruthRow(name, what, "Gy", dose, float(entry["absorbed_dose_Gy"]), _bound(spread, case)))
     return tuple(made)
 
