@@ -57,13 +57,17 @@ class RegionCells:
 
 @dataclass(frozen=True)
 class DaughterRow:
-    """Mean dose of a region for three fates of the daughters, Gy; None where the model has no answer."""
+    """Mean dose of a region for three fates of the daughters, Gy; None where the model has no answer.
+
+    `fate_sd` is the relative standard uncertainty of the report's own dose from where daughters go, 0 in place.
+    """
 
     region: str
     organ: str
     in_place_Gy: float
     free_Gy: float | None
     lost_Gy: float | None
+    fate_sd: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +108,9 @@ class Daughters:
                 }
         return made
 
-    def in_place_Gy(self, region: str) -> float:
-        """Mean dose of a region, every daughter where its parent decayed."""
-        return next(r.in_place_Gy for r in self.rows if r.region == region)
+    def row(self, region: str) -> DaughterRow:
+        """Of one region."""
+        return next(r for r in self.rows if r.region == region)
 
 
 def _of_hits(value: float, samples: np.ndarray) -> dict[str, float]:
@@ -147,7 +151,7 @@ def alpha_summary(
             "model": daughters.model, "retained_of": daughters.entry, "untold": daughters.untold,
             "regions": [
                 {"region": r.region, "counts_as": r.organ, "mean_in_place_Gy": r.in_place_Gy, "mean_free_Gy": r.free_Gy,
-                 "mean_freed_lost_Gy": r.lost_Gy}
+                 "mean_freed_lost_Gy": r.lost_Gy, "relative_sd_from_fates": r.fate_sd}
                 for r in daughters.rows
             ],
             "decays": {place: dict(of) for place, of in daughters.decays.items()},
@@ -190,7 +194,7 @@ def csv_cells(region: str, cells: tuple[RegionCells, ...], daughters: Daughters 
     """One row of regions.csv, from `CSV_COLUMNS`; None where there is nothing to say."""
     row: list[float | None] = [None] * len(CSV_COLUMNS)
     if daughters is not None:
-        ends = next(r for r in daughters.rows if r.region == region)
+        ends = daughters.row(region)
         row[:3] = ends.in_place_Gy, ends.free_Gy, ends.lost_Gy
     for c in (c for c in cells if c.region == region):
         row[3], row[4] = float(c.even.mean_hits[0]), float(c.even.not_hit[0])

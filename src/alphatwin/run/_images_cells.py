@@ -55,10 +55,13 @@ class _Killing:
     steep_per_Gy: float
     quadratic_per_Gy2: float
 
-    def survival(self, hits: Array, low_Gy: Array, tables: NucleusTables) -> Array:
-        """Of cells with these hits ``[..., nuclide]`` and this dose of electrons and photons ``[...]``."""
-        lethal = tables.lethal(np.array([self.steep_per_Gy]))[0]
-        return np.asarray(np.exp(-(hits @ lethal) - self.alpha_per_Gy * low_Gy - self.quadratic_per_Gy2 * low_Gy**2))
+    def lethal(self, hits: Array, tables: NucleusTables) -> Array:
+        """Expected lethal hits ``[sample, nuclide]`` of these hits."""
+        return np.asarray(hits * tables.lethal(np.array([self.steep_per_Gy])))
+
+    def survival(self, lethal: Array, low_Gy: Array) -> Array:
+        """Of cells with so many lethal hits, all nuclides together, and this dose of electrons and photons."""
+        return np.asarray(np.exp(-lethal - self.alpha_per_Gy * low_Gy - self.quadratic_per_Gy2 * low_Gy**2))
 
 
 def regions_of_cells(case: ImagesCase, regions: Sequence[str]) -> tuple[str, ...]:
@@ -175,7 +178,8 @@ def _region(
 
 def _even(hits: Array, low_Gy: Array, tables: NucleusTables, killing: _Killing | None) -> NucleusHits:
     n = hits.sum(axis=1)
-    return NucleusHits(n, np.asarray(np.exp(-n)), None if killing is None else killing.survival(hits, low_Gy, tables))
+    alive = None if killing is None else killing.survival(killing.lethal(hits, tables).sum(axis=1), low_Gy)
+    return NucleusHits(n, np.asarray(np.exp(-n)), alive)
 
 
 def _over_voxels(
@@ -188,10 +192,8 @@ def _over_voxels(
         part = hits[start : start + count]
         missed.append(np.exp(-(part @ pattern.T)) @ weight)
         if killing is not None:
-            n = part[:, None, :] * pattern[None, :, :]
-            alive.append(
-                killing.survival(n, np.multiply.outer(low_Gy[start : start + count], low_pattern), tables) @ weight
-            )
+            low = np.multiply.outer(low_Gy[start : start + count], low_pattern)
+            alive.append(killing.survival(killing.lethal(part, tables) @ pattern.T, low) @ weight)
     return NucleusHits(hits.sum(axis=1), np.concatenate(missed), np.concatenate(alive) if alive else None)
 
 

@@ -337,7 +337,7 @@ def daughter_ends(
     rows = tuple(
         DaughterRow(
             r.name, chains.organs[r.name], found["in_place"][r.name], found.get("free", {}).get(r.name),
-            found.get("lost", {}).get(r.name),
+            found.get("lost", {}).get(r.name), chains.fate_sd[r.name],
         )
         for r in regions
     )  # fmt: skip

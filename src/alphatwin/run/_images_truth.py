@@ -74,7 +74,9 @@ def truth_rows(
                 spread = _closed_form(relative, found.curves[name])
             dose, what = result.mean_Gy, "mean dose"
             if daughters is not None and daughters.model == "free":
-                dose, what = daughters.in_place_Gy(name), "mean dose, daughters in place"
+                row = daughters.row(name)
+                dose, what = row.in_place_Gy, "mean dose, daughters in place"
+                spread = math.sqrt(max(spread**2 - row.fate_sd**2, 0.0))
             made.append(TruthRow(
                 name, what, "Gy", dose, float(goal["absorbed_dose_Gy"]), _bound(spread, case.calibration.sd)
             ))  # fmt: skip
