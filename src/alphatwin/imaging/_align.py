@@ -209,12 +209,17 @@ def searches(pairs: Sequence[Pair], kind: Kind, seed: int, iterations: int) -> l
 
     Every search has one thread of its own, so their number changes no bit.
     """
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import ThreadPoolExecutor, wait
 
     import numba
 
     with one_thread(), ThreadPoolExecutor(max(1, min(len(pairs), numba.get_num_threads()))) as pool:
         done = [pool.submit(search, pair, kind, seed, iterations) for pair in pairs]
+        try:
+            wait(done)
+        except BaseException:  # Ctrl-C: what has not begun need not
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return [one.result for one in done]
 
 

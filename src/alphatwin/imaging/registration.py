@@ -420,9 +420,9 @@ def carry_labels(labels: Labels, grid: Grid, transform: Transform | None = None)
         source = np.asarray(part.masks[name], np.float32)
         shape = np.array([side.stop - side.start for side in box], dtype=np.int64)
         carried = _warp.pull(source, shape, sub, *_maps(part.grid, grid.cut(box), how), 0.0)
-        masks[name] = box, np.clip(carried, 0, 1).astype(np.float32)
         before = labels.volume_mL(name)
         after = float(carried.sum()) * grid.voxel_mL
+        masks[name] = box, np.clip(carried, 0, 1, out=carried).astype(np.float32)
         if before > 0 and abs(after / before - 1) > 0.01:
             notes.append(f"{name}: {before:.1f} mL became {after:.1f} mL on the new grid ({after / before - 1:+.1%}).")
     return replace(labels, masks=Boxes(grid.shape, masks), grid=grid, notes=tuple(notes))
