@@ -129,7 +129,9 @@ def _sd(maps: DecayMaps, found: Any, total: Array, shares: Shares, curves: Mappi
     parent = next(iter(maps.values()))
     noise = np.zeros_like(total)
     if parent.sigma is not None:
-        none = np.where(parent.sigma > 0, 1.0, 0.0)  # a voxel that came out below zero: all of what its neighbours give it
+        none = np.where(
+            parent.sigma > 0, 1.0, 0.0
+        )  # a voxel that came out below zero: all of what its neighbours give it
         noise = np.divide(parent.sigma, parent.array, out=none, where=parent.array > 0)
     owner = np.argmax(np.stack(list(shares.values())), axis=0)
     common = np.array([_relative(curves[name]) for name in shares])[owner]
