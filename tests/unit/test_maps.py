@@ -352,7 +352,7 @@ def test_ct_numbers_of_densities_give_them_back():
     assert density_from_hu(hu_from_density(density)) == pytest.approx(density, rel=1e-12)
     assert (hu_from_density([1.0762, 1.1, 1.1199]) <= 100).all()  # both branches have these: soft tissue is meant
     assert hu_from_density(1.12) > 170
-    with pytest.raises(DomainError, match="2.9 g/cm3"):
+    with pytest.raises(DomainError, match=r"2\.9 g/cm3"):
         hu_from_density([1.0, 2.9])
 
 
