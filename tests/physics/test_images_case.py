@@ -133,3 +133,18 @@ def test_noise_below_zero_adds_no_dose():
     joule = float(doses.total.sum()) * grid.voxel_mL * 1e-3
     emitted = 500.0 / 0.015 * 3.6e9 * nuclide("Lu-177").energy_MeV("electron") * 1.602176634e-13
     assert joule == pytest.approx(emitted, rel=1e-6)
+
+
+def test_a_voxel_that_came_out_below_zero_is_not_known_exactly():
+    """Its dose comes from its neighbours; its own noise is at least as large, and is told as all of it."""
+    from types import SimpleNamespace
+
+    from alphatwin.run._images_dose import _sd
+
+    decays, sigma, total = np.array([[[0.0, 4.0, 0.0]]]), np.array([[[1.0, 1.0, 0.0]]]), np.array([[[2.0, 2.0, 2.0]]])
+    grid = Grid((1, 1, 3), np.eye(4))
+    maps = {"Lu-177": Image(decays, grid, "decays", sigma=sigma)}
+    found = {"uncertainty": SimpleNamespace(values=np.zeros((1, 1, 3, 1, 1)))}
+    curve = SimpleNamespace(sd=0.0, curve=SimpleNamespace(time_integrated_activity_MBq_h=1.0))
+    made = _sd(maps, found, total, {"all": np.ones((1, 1, 3), np.float32)}, {"all": curve})
+    assert made == pytest.approx(np.array([[[2.0, 0.5, 0.0]]]))

@@ -343,6 +343,19 @@ def test_schneider_calibration_at_its_points_and_equations():
     assert media_from_hu([-120.0, -119.0])[1] == ("lung", "adipose")
 
 
+def test_ct_numbers_of_densities_give_them_back():
+    """Over the whole range, also past 100 HU, where the calibration falls from soft tissue to bone."""
+    from alphatwin.errors import DomainError
+    from alphatwin.physics.hounsfield import density_from_hu, hu_from_density
+
+    density = np.concatenate([np.linspace(0.00121, 2.8, 3001), [1.0762, 1.1, 1.1199, 1.12]])
+    assert density_from_hu(hu_from_density(density)) == pytest.approx(density, rel=1e-12)
+    assert (hu_from_density([1.0762, 1.1, 1.1199]) <= 100).all()  # both branches have these: soft tissue is meant
+    assert hu_from_density(1.12) > 170
+    with pytest.raises(DomainError, match=r"2\.9 g/cm3"):
+        hu_from_density([1.0, 2.9])
+
+
 def test_voxel_course_weights_are_the_integral_of_their_activity():
     for course in (
         VoxelCourse((4.0, 24.0, 96.0), 0.01, "rise"), VoxelCourse((4.0, 24.0, 96.0), 0.01, "constant"),

@@ -212,7 +212,8 @@ def phantom_digests(spec: PhantomSpec) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        SHA-256 by ``phantom`` and ``maker``. Two studies whose digests agree have the same bytes.
+        SHA-256 by ``phantom`` and ``maker``: the modules that write a study, and the version for what they rest on (nuclide data,
+        transport). Two studies whose digests agree have the same bytes.
     """
     here = pathlib.Path(__file__).parent
     maker = hashlib.sha256(__version__.encode())

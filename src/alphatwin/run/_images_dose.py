@@ -124,7 +124,10 @@ def _sd(maps: DecayMaps, found: Any, total: Array, shares: Shares, relative_sd: 
     parent = next(iter(maps.values()))
     noise = np.zeros_like(total)
     if parent.sigma is not None:
-        noise = np.divide(parent.sigma, parent.array, out=np.zeros_like(total), where=parent.array > 0)
+        none = np.where(
+            parent.sigma > 0, 1.0, 0.0
+        )  # a voxel that came out below zero: all of what its neighbours give it
+        noise = np.divide(parent.sigma, parent.array, out=none, where=parent.array > 0)
     owner = np.argmax(np.stack(list(shares.values())), axis=0)
     common = np.array([relative_sd[name] for name in shares])[owner]
     statistical = np.einsum("zyxnr,zyxnr->zyx", found["uncertainty"].values, found["uncertainty"].values)
