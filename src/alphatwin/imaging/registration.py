@@ -39,6 +39,7 @@ OUTSIDE = {"hu": -1000.0}
 MOST_PARTS = 8  # of a target voxel along one side
 GRID_EDGE = 1e-9
 ITERATIONS = 100  # of a search at each resolution, at most
+MOST_TURNS, TURNED_MM = 200, 1e-3  # steps to turn a B-spline round, and how near they come
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,18 +120,33 @@ class Transform:
         return np.asarray(y)
 
     def inverse(self) -> Transform:
-        """The linear transform the other way round.
+        """The transform the other way round; a B-spline's field is turned on a lattice of its own, to `TURNED_MM`.
 
         Raises
         ------
         ImageError
-            A B-spline: register the other way round instead.
+            A field that folds: two places go to one, or nearly so.
         """
-        if self.field_mm is not None:
-            raise ImageError(
-                "A B-spline transform has no inverse in closed form; register the images the other way round."
-            )
-        return replace(self, matrix=np.asarray(np.linalg.inv(self.matrix), dtype=float))
+        back = np.asarray(np.linalg.inv(self.matrix), dtype=float)
+        if self.field_mm is None or self.lattice is None:
+            return replace(self, matrix=back)
+        ends = self.points(_corners(self.lattice))
+        step = np.array(self.lattice.voxel_mm[::-1])
+        counts = np.ceil((ends.max(axis=0) - ends.min(axis=0)) / step).astype(int) + 1
+        affine = np.diag([*step, 1.0])
+        affine[:3, 3] = ends.min(axis=0)
+        lattice = Grid((int(counts[2]), int(counts[1]), int(counts[0])), affine)
+        z, y, x = np.indices(lattice.shape)
+        goal = np.stack([x, y, z], axis=-1).reshape(-1, 3) * step + affine[:3, 3]
+        straight = goal @ back[:3, :3].T + back[:3, 3]
+        found = straight.copy()
+        for _ in range(MOST_TURNS):  # x <- x - M^-1 (y(x) - goal)
+            off = (self.points(found) - goal) @ back[:3, :3].T
+            found -= off
+            if (worst := float(np.abs(off).max())) < TURNED_MM:
+                moved = (found - straight).reshape(*lattice.shape, 3)
+                return replace(self, matrix=back, field_mm=moved, lattice=lattice)
+        raise ImageError(f"The B-spline folds: it cannot be turned round (places stay {worst:.1f} mm apart).")
 
     def jacobian(self, grid: Grid) -> Array:
         """``det(dy/dx)`` at the voxels of a grid: the volume that a mL of the fixed image has in the moving one."""

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from ..case.images import ImagesCase
 from ..draws import Draws
-from ..errors import AlphatwinError, CaseError, suggestion
+from ..errors import AlphatwinError, CaseError, ImageError, suggestion
 from ..imaging.activity import ActivitySeries, activity_series, region_activity, region_shares
 from ..imaging.quantify import (
     ActivitySamples,
@@ -267,7 +267,7 @@ def region_curves(case: ImagesCase, registered: Registered, series: ActivitySeri
     registered : Registered
         Of the calibrated study.
     series : ActivitySeries
-        Its images in the place of the reference; used where a B-spline has no inverse.
+        Its images in the place of the reference; used where a B-spline folds and has no inverse.
     draws : Draws
     """
     found = outlined(case, registered)
@@ -279,7 +279,7 @@ def region_curves(case: ImagesCase, registered: Registered, series: ActivitySeri
 def outlined(case: ImagesCase, registered: Registered) -> Outlined:
     """Carry the reference's outlines to every emission image; where a B-spline has no inverse, images are carried instead."""
     study, ref = registered.study, registered.reference
-    bent = any(t.field_mm is not None for t in registered.transforms)
+    bent = not all(_turns(t) for t in registered.transforms)
     if bent:
         sets = [carried_labels(_alone(registered), case.images.regions)[0]] * len(study.points)
     else:  # what is summed was not interpolated
@@ -296,6 +296,15 @@ def outlined(case: ImagesCase, registered: Registered) -> Outlined:
     shares = {n: apart[n] for n in names}
     shares[REST] = rest_of(body, list(shares.values()))
     return Outlined(tuple(names), sets, shares, sets[ref].grid, spread, bent)
+
+
+def _turns(transform: Transform) -> bool:
+    """Whether outlines can be carried the other way round; a B-spline that folds cannot be."""
+    try:
+        transform.inverse()
+    except ImageError:
+        return False
+    return True
 
 
 def _drawn_with(case: ImagesCase, name: str) -> float:
@@ -545,7 +554,7 @@ def _transfer(shares: Mapping[str, npt.NDArray[np.float32]], grid: Grid, fwhm_mm
 
     names = list(shares)
     made = np.zeros((len(names), len(names)))
-    widths = [fwhm_mm / FWHM / mm for mm in grid.voxel_mm]
+    widths = [_width_on_voxels(fwhm_mm / FWHM / mm) for mm in grid.voxel_mm]
     reach = [math.ceil(TAIL * w) + 1 for w in widths]
     for j, source in enumerate(names):
         z, y, x = (
@@ -558,6 +567,37 @@ def _transfer(shares: Mapping[str, npt.NDArray[np.float32]], grid: Grid, fwhm_mm
             made[i, j] = float(np.sum(shares[name][z, y, x] * blurred, dtype=float)) / total
         made[-1, j] = float(blurred.sum(dtype=float)) / total - made[:-1, j].sum()
     return made
+
+
+def _width_on_voxels(sigma: float) -> float:
+    """Standard deviation (voxels) of the sampled Gaussian that takes across a surface what a Gaussian of `sigma` takes.
+
+    What a blur X takes out of a region through its surface goes with E|X|. On shares of voxels, whose edges are already
+    spread over their own width by T (a triangle from -1 to 1), that is E|X + T|, and a sampled kernel w gives
+    sum_n w_n E|n + T|. From a width of 0.8 voxels on both agree; at 0.42, a width at half maximum of one voxel,
+    the sampled kernel would leave a sphere of four voxels 7 % too much.
+
+    Examples
+    --------
+    >>> round(_width_on_voxels(0.9), 3), round(_width_on_voxels(0.425), 3)
+    (0.9, 0.497)
+    """
+    if sigma >= 0.8:
+        return sigma
+    from scipy.optimize import brentq
+
+    x = np.linspace(-8, 8, 4001) * sigma
+    away = np.where(np.abs(x) < 1, 1 / 3 + x**2 - np.abs(x) ** 3 / 3, np.abs(x))
+    weight = np.exp(-((x / sigma) ** 2) / 2)
+    wanted = float((weight * away).sum() / weight.sum())
+    n = np.arange(-8, 9)
+    steps = np.where(n == 0, 1 / 3, np.abs(n))
+
+    def off(width: float) -> float:
+        w = np.exp(-((n / width) ** 2) / 2)
+        return float((w * steps).sum() / w.sum()) - wanted
+
+    return float(brentq(off, 0.1, 2.0)) if off(0.1) < 0 < off(2.0) else sigma
 
 
 def _shell(share: npt.NDArray[np.float32], grid: Grid, images: ActivitySeries) -> Array:
