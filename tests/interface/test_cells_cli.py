@@ -314,14 +314,6 @@ def test_refusals_name_the_place(alphatwin, case, tmp_path, changes, told):
     assert not (tmp_path / "out").exists()
 
 
-def test_an_empty_file_is_told_of_an_example_of_cells(alphatwin, tmp_path):
-    (tmp_path / "empty.yaml").write_text("", encoding="utf-8")
-    said = alphatwin("cells", tmp_path / "empty.yaml")
-    assert said.code == 2
-    assert "examples/spheroid-225ac.yaml" in said.err
-    assert "show example" not in said.err
-
-
 def test_a_case_of_a_patient_is_no_case_of_cells(alphatwin, tmp_path):
     file = tmp_path / "p.yaml"
     file.write_text("case: x\ntreatment: {agent: lu177-dotatate}\n", encoding="utf-8")
