@@ -369,15 +369,17 @@ def test_the_hash_is_of_what_changes_a_patient():
 
 
 def test_every_covariate_is_used_and_every_source_known():
-    entry = population("net-prrt")
-    base = simulate(load_cohort(SPEC), 0, 4)
+    entry, two = population("net-prrt"), {"activity": "7.4 GBq", "cycles": 2}
+    base = simulate(load_cohort(changed(treatment=two)), 0, 4)
     for name, q in entry.values.items():
         changes = (
             {"value": 0.9 * q.value}
             if q.distribution != "uniform"
             else {"high": 0.9 * q.high, "value": 0.5 * (q.low + 0.9 * q.high)}
         )
-        found = simulate(load_cohort(changed(covariates={name: changes})), 0, 64 if name == "share_female" else 4)
+        found = simulate(
+            load_cohort(changed(covariates={name: changes}, treatment=two)), 0, 64 if name == "share_female" else 4
+        )
         assert any(found[k][:4].tobytes() != base[k].tobytes() for k in base) or name == "share_female", name
 
 
