@@ -183,6 +183,7 @@ def stopped(file, out, how):
     return process.returncode, err
 
 
+@pytest.mark.slow  # test_cohort.py does the same within one process
 def test_killed_and_resumed_gives_the_same_bytes(alphatwin, file, tmp_path):
     code, _ = stopped(file, tmp_path / "killed", signal.SIGKILL)
     assert code == -signal.SIGKILL
@@ -231,6 +232,7 @@ def on_workers(file, out, workers):
     return contents(out / "quick")
 
 
+@pytest.mark.slow
 def test_two_worker_processes_give_the_bytes_of_this_one(alphatwin, file, tmp_path):
     assert alphatwin("cohort", file, "--out", tmp_path / "here", "--chunk", 20, "-q").code == 0
     assert on_workers(file, tmp_path / "there", 2) == contents(tmp_path / "here" / "quick")
