@@ -3,6 +3,7 @@
 import ast
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -32,7 +33,7 @@ def imported_rooms(file: pathlib.Path):
 
 def test_there_is_something_to_check():
     assert len(FILES) > 15
-    assert {room_of(f) for f in FILES} - {"__init__", "__main__", "_jit"} == set(ROOMS)
+    assert {room_of(f) for f in FILES} - {"__init__", "__main__", "_callable", "_jit"} == set(ROOMS)
 
 
 @pytest.mark.parametrize("file", [f for f in FILES if room_of(f) in ROOMS], ids=lambda f: str(f.relative_to(ROOT)))
@@ -164,9 +165,46 @@ def test_help_loads_no_science():
     assert not {"numpy", "scipy", "numba", "xarray", "pandas", "pint", "plotly"} & loaded
 
 
-def test_run_is_a_function_however_it_was_imported():
-    code = "import alphatwin as at, alphatwin.run\nfrom alphatwin.run import run\nassert callable(at.run) and callable(run); print('yes')"
+ORDERS = {
+    "names first": "names(); modules(); names()",
+    "modules first": "modules(); names()",
+    "what is in a room first": "import alphatwin.run.maps, alphatwin.cohort.animals, alphatwin.evidence.pool; names()",
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_names_are_the_same_in_every_order_of_imports(order):
+    """`run`, `cohort` and `evidence` are rooms and functions: neither may hide the other."""
+    code = f"""
+import importlib, inspect, pathlib, pickle
+import alphatwin as at
+seen, root = dict(), pathlib.Path(at.__file__).parent
+def modules():
+    for home in sorted({{*at._HOME.values(), "run.maps", "cohort.animals", "evidence.pool"}}):
+        importlib.import_module("alphatwin." + home)
+def names():
+    for name in at.__all__:
+        assert seen.setdefault(name, getattr(at, name)) is getattr(at, name), name
+        assert name == "__version__" or callable(getattr(at, name)), name
+    for room in ("run", "cohort", "evidence"):
+        both = getattr(at, room)
+        assert inspect.ismodule(both) and pickle.loads(pickle.dumps(both)) is both
+        assert callable(getattr(both, room)) and not inspect.ismodule(getattr(both, room))
+    from alphatwin.run import run
+    assert inspect.isfunction(run) and at.run.maps.run_maps is at.run_maps
+    assert at.cohort.animals.animal_study is at.animal_study and at.evidence.pool.pool is at.pool
+    assert at.evidence() is at.evidence() and at.trials.boin is at.boin
+{ORDERS[order]}
+print("yes")
+"""
     assert python(code).strip() == "yes"
+
+
+def test_the_page_of_names_has_every_name_once():
+    page = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| `at\.(\w+)` \|", page, re.MULTILINE)
+    assert sorted(named) == [name for name in alphatwin.__all__ if name != "__version__"]
+    assert set(alphatwin.__all__) < set(dir(alphatwin))
 
 
 def test_lock_names_no_address():

@@ -5,7 +5,7 @@
 ('Ac-225', 'Fr-221')
 
 Research software, not a medical device. Names are imported when they are first used, so that ``import alphatwin``
-and ``alphatwin --version`` stay quick.
+and ``alphatwin --version`` stay quick. All of them by room are in ``docs/api.md``; the rooms themselves (``at.trials``, ``at.transport`` ...) hold the rest.
 """
 
 from __future__ import annotations
@@ -121,6 +121,7 @@ _HOME = {
     "voxel_dose": "transport.voxel_dose",
     "voxel_s_values": "transport.monte_carlo",
 }
+_ROOMS = {home.partition(".")[0] for home in _HOME.values()} - {"errors", "draws"} | {"imaging"}
 __all__ = sorted([*_HOME, "__version__"])
 
 if TYPE_CHECKING:
@@ -196,12 +197,15 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS and name not in _HOME:
+        return importlib.import_module(f".{name}", __name__)
     if name not in _HOME:
         raise AttributeError(f"module 'alphatwin' has no attribute {name!r}; it offers {', '.join(sorted(_HOME))}")
-    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value  # a function such as run must win over the module of the same name
+    home = importlib.import_module(f".{_HOME[name]}", __name__)
+    value = home if name == _HOME[name] else getattr(home, name)  # run, cohort, evidence: modules that can be called
+    globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return list(__all__)
+    return [*__all__, *sorted(_ROOMS - set(__all__))]

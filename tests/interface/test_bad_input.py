@@ -8,7 +8,7 @@ import re
 import pytest
 
 from alphatwin.case import example_path
-from conftest import EXAMPLES
+from conftest import EXAMPLES, REPOSITORY
 
 GOOD = example_path().read_text(encoding="utf-8")
 LEFT = "[98.561, 73.599, 25.396, 19.047]"
@@ -318,3 +318,27 @@ def test_retained_names_daughters_of_the_nuclide(alphatwin, tmp_path, name):
     assert said.code == 2
     assert f"daughters.retained.{name}" in said.err
     assert "Bi-213" in said.err
+
+
+# --- which example is told -------------------------------------------------------------------------------------------
+
+KINDS = {
+    "animals": "mouse-212pb", "cells": "spheroid-225ac", "cohort": "cohort-177lu", "dose": "maps-177lu", "fit": "fit-177lu-population",
+    "optimal": "optimal-225ac", "phantom": "phantom-177lu", "protect": "protect-225ac", "trial": "trial-boin-225ac",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", KINDS)
+@pytest.mark.parametrize(("text", "says"), [("", "is empty"), ("- a\n", "holds a list")])
+def test_a_file_that_holds_nothing_is_told_of_an_example_of_its_kind(alphatwin, tmp_path, command, text, says):
+    file = tmp_path / "mine.yaml"
+    file.write_text(text, encoding="utf-8")
+    said = alphatwin(command, file)
+    assert said.code == 2, said
+    assert says in said.err
+    assert f"examples/{KINDS[command]}.yaml is one" in said.err
+    assert "show example" not in said.err
+    example = REPOSITORY / "examples" / f"{KINDS[command]}.yaml"
+    if text:  # the keys that are named stand in the example
+        named = said.err.partition("such as ")[2].partition(".")[0].split(", ")
+        assert re.search(rf"^{named[0]}:", example.read_text(encoding="utf-8"), re.MULTILINE), said.err

@@ -154,27 +154,41 @@ def hears_ctrl_c():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+WAITING = """
+import sys, time
+from alphatwin.cli import main
+from alphatwin.report.cohort_store import CohortFolder
+really = CohortFolder.put
+def put(self, index, arrays):
+    really(self, index, arrays)
+    if len(self.done) == 2:
+        print("two files", flush=True)
+        time.sleep(600)
+CohortFolder.put = put
+main()
+"""
+SOME = ("--chunk", "40", "--size", "240")
+
+
 def stopped(file, out, how):
-    """Run the command until two files are there, then stop it; exit code and standard error."""
-    command = [*COMMAND, str(file), "--out", str(out), "--chunk", "40", "--size", "800"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears_ctrl_c
-    ) as process:
-        until = time.monotonic() + 300.0
-        while len(list(out.glob("quick/patients/part-*"))) < 2 and process.poll() is None and time.monotonic() < until:
-            time.sleep(0.005)
+    """Run the command until two of six files are there, then stop it; exit code and standard error."""
+    command = [sys.executable, "-c", WAITING, "cohort", str(file), "--out", str(out), *SOME]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, preexec_fn=hears_ctrl_c) as process:
+        said = process.stdout.readline()
         process.send_signal(how)
         _, err = process.communicate()
-    there = len(list(out.glob("quick/patients/part-*")))
-    assert 2 <= there < 20, err
+    assert said == "two files\n", err
+    assert len(list(out.glob("quick/patients/part-*"))) == 2, err
     return process.returncode, err
 
 
+@pytest.mark.slow  # test_cohort.py does the same within one process
 def test_killed_and_resumed_gives_the_same_bytes(alphatwin, file, tmp_path):
     code, _ = stopped(file, tmp_path / "killed", signal.SIGKILL)
     assert code == -signal.SIGKILL
     for out in ("killed", "whole"):
-        said = alphatwin("cohort", file, "--out", tmp_path / out, "--chunk", 40, "--size", 800, "-q")
+        said = alphatwin("cohort", file, "--out", tmp_path / out, *SOME, "-q")
         assert said.code == 0, said.err
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
@@ -185,8 +199,25 @@ def test_ctrl_c_keeps_what_is_whole_and_exits_130(alphatwin, file, tmp_path):
     assert "Traceback" not in err
     assert "the same command goes on from there" in err
     assert not list((tmp_path / "quick" / "patients").glob(".part*"))
-    said = alphatwin("cohort", file, "--out", tmp_path, "--chunk", 40, "--size", 800, "-q")
+    said = alphatwin("cohort", file, "--out", tmp_path, *SOME, "-q")
     assert said.code == 0, said.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [0.0, 0.05, 0.1, 0.2, 0.4])
+def test_ctrl_c_at_any_moment(file, tmp_path, delay):
+    """Mostly inside a compiled kernel; there are more patients than it could ever do before."""
+    command = [*COMMAND, str(file), "--out", str(tmp_path), "--chunk", "40", "--size", "1000000"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, preexec_fn=hears_ctrl_c) as process:
+        while not list(tmp_path.glob("quick/patients/part-*")) and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert "the same command goes on from there" in err
 
 
 def test_the_example_runs(alphatwin, tmp_path):
@@ -201,6 +232,7 @@ def on_workers(file, out, workers):
     return contents(out / "quick")
 
 
+@pytest.mark.slow
 def test_two_worker_processes_give_the_bytes_of_this_one(alphatwin, file, tmp_path):
     assert alphatwin("cohort", file, "--out", tmp_path / "here", "--chunk", 20, "-q").code == 0
     assert on_workers(file, tmp_path / "there", 2) == contents(tmp_path / "here" / "quick")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
@@ -30,16 +28,18 @@ search: {cycles: [1, 2], intervals: [8 weeks]}
 """
 
 
-def run(*words, cwd):
-    command = [sys.executable, "-c", "from alphatwin.cli import main; main()", *map(str, words)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
+@pytest.fixture
+def run(alphatwin, monkeypatch, tmp_path):
+    """run("protect", "tiny.yaml") -> what the command said, in the folder of the test."""
+    monkeypatch.chdir(tmp_path)
+    return alphatwin
 
 
-def test_protect_writes_page_json_and_csv(tmp_path):
+def test_protect_writes_page_json_and_csv(run, tmp_path):
     (tmp_path / "tiny.yaml").write_text(CASE)
-    done = run("protect", "tiny.yaml", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert max(map(len, done.stdout.splitlines())) <= 80
+    done = run("protect", "tiny.yaml")
+    assert done.code == 0, done.err
+    assert max(map(len, done.out.splitlines())) <= 80
     found = json.loads((tmp_path / "tiny" / "protect.json").read_text())
     assert [s["name"] for s in found["strategies"]] == ["none", "AA 4 h"]
     assert found["strategies"][1]["minus_reference"]["bed_Gy"]["p50"] < 0
@@ -49,23 +49,23 @@ def test_protect_writes_page_json_and_csv(tmp_path):
     assert "http" not in page.split("Plotly.newPlot")[1].split("</script>")[0]
 
 
-def test_optimal_writes_page_json_and_csv(tmp_path):
+def test_optimal_writes_page_json_and_csv(run, tmp_path):
     (tmp_path / "tiny.yaml").write_text(CASE + LIMITS)
-    done = run("optimal", "tiny.yaml", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert max(map(len, done.stdout.splitlines())) <= 80
+    done = run("optimal", "tiny.yaml")
+    assert done.code == 0, done.err
+    assert max(map(len, done.out.splitlines())) <= 80
     found = json.loads((tmp_path / "tiny" / "optimal.json").read_text())
     assert found["feasible"]
     assert found["best"]["protection"] == "AA 4 h"
     assert found["kept"]["BED of kidneys at most 40 Gy"] >= 0.9
 
 
-def test_limits_that_nothing_keeps_are_an_answer(tmp_path):
+def test_limits_that_nothing_keeps_are_an_answer(run, tmp_path):
     given = CASE + LIMITS.replace("40 Gy", "0.01 Gy").replace("intervals", "activity: {least: 5 MBq}, intervals")
     (tmp_path / "tiny.yaml").write_text(given)
-    done = run("optimal", "tiny.yaml", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "No course keeps the limits" in " ".join(done.stdout.split())
+    done = run("optimal", "tiny.yaml")
+    assert done.code == 0, done.err
+    assert "No course keeps the limits" in " ".join(done.out.split())
     assert not json.loads((tmp_path / "tiny" / "optimal.json").read_text())["feasible"]
 
 
@@ -82,22 +82,22 @@ def test_limits_that_nothing_keeps_are_an_answer(tmp_path):
         ("optimal", ("kidneys_bed", "kidney_bed"), "Did you mean kidneys_bed"),
     ],
 )
-def test_slips_are_named_with_their_place(tmp_path, command, change, says):
+def test_slips_are_named_with_their_place(run, tmp_path, command, change, says):
     (tmp_path / "tiny.yaml").write_text((CASE + LIMITS if command == "optimal" else CASE).replace(*change))
-    done = run(command, "tiny.yaml", cwd=tmp_path)
-    assert done.returncode == 2
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
+    done = run(command, "tiny.yaml")
+    assert done.code == 2
+    assert says in done.err
+    assert "Traceback" not in done.err
     assert not (tmp_path / "tiny").exists()
 
 
-def test_a_missing_and_an_empty_file(tmp_path):
+def test_a_missing_and_an_empty_file(run, tmp_path):
     (tmp_path / "empty.yaml").write_text("")
     for command in ("protect", "optimal"):
         for file, says in (("none.yaml", "There is no file"), ("empty.yaml", "is empty")):
-            done = run(command, file, cwd=tmp_path)
-            assert done.returncode == 2
-            assert says in done.stderr
+            done = run(command, file)
+            assert done.code == 2
+            assert says in done.err
 
 
 def test_the_examples_are_read():

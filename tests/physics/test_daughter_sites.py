@@ -38,7 +38,9 @@ def model():
 
 
 @pytest.mark.parametrize(
-    ("chosen", "overrides"), [("B", {}), ("B", ANTIBODY), ("C", {})], ids=["peptide", "antibody", "set C"]
+    ("chosen", "overrides"),
+    [("B", {}), ("B", ANTIBODY), pytest.param("C", {}, marks=pytest.mark.slow)],
+    ids=["peptide", "antibody", "set C"],
 )
 def test_decays_of_daughters_against_the_whole_system_of_equations(chosen, overrides):
     """221Fr and 213Bi in every region: 1e-4 of the region's decays is asked; the solver's own error is 1e-6."""

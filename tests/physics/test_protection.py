@@ -173,3 +173,27 @@ def test_cases_that_cannot_be_are_refused(changes, says, tmp_path):
     file.write_text(json.dumps({**BASE, **changes}))
     with pytest.raises(CaseError, match=says):
         load_protect(file)
+
+
+def test_the_sources_are_those_of_the_models_in_use(monkeypatch):
+    """The set that the case names, and the model of an agent that was given before."""
+    from alphatwin.run import _planned
+    from alphatwin.run.protect import planned_sources
+
+    asked, really = [], _planned.pbpk
+
+    def heard(agent, *given, parameters=None, **more):
+        asked.append((agent, parameters))
+        return really(agent, *given, parameters=parameters, **more)
+
+    monkeypatch.setattr(_planned, "pbpk", heard)
+    earlier = {"agent": "lu177-psma-617", "activity": "7.4 GBq", "cycles": 1, "ended": "1 year"}
+    given = case(
+        treatment={"agent": "lu177-dotatate", "activity": "7.4 GBq", "cycles": 1},
+        kinetics={**BASE["kinetics"], "parameters": "A"}, prior_therapy=[{"type": "radionuclide", **earlier}],
+    )  # fmt: skip
+    found = planned_sources(_planned.PlannedPatient(given, Draws(1)))
+    assert set(asked) == {("lu177-dotatate", "A"), ("lu177-psma-617", None)}
+    for agent, parameters in set(asked):
+        assert set(pbpk(agent, parameters=parameters).sources) <= found
+    assert set(pbpk("lu177-psma-617").sources) - set(pbpk("lu177-dotatate").sources)

@@ -79,6 +79,7 @@ def test_fano_theorem_holds_for_alphas():
     assert float(z.mean()) == pytest.approx(0.0, abs=4 / 8)
 
 
+@pytest.mark.slow
 def test_convolution_is_the_sum_of_voxel_s_values_and_agrees_with_the_monte_carlo():
     edge, shape = 0.05, (5, 6, 7)
     rng = np.random.default_rng(1)

@@ -18,16 +18,16 @@ from alphatwin.errors import AlphatwinError, DomainError
 
 # name: world, kind, MeV, what becomes of a photon's electrons, pairs
 PROBLEMS = {
-    "photons, their electrons followed": ("coarse", 0, 0.208, 1, 60),
-    "photons, electrons stopped": ("coarse", 0, 0.208, 0, 100),
+    "photons, their electrons followed": ("coarse", 0, 0.208, 1, 30),
+    "photons, electrons stopped": ("coarse", 0, 0.208, 0, 50),
     "photons, track length": ("coarse", 0, 0.208, 2, 60),
-    "photons with fluorescence": ("coarse", 0, 0.02, 1, 40),
-    "photons that make pairs": ("padded", 0, 6.0, 1, 40),
-    "electrons": ("fine", 1, 1.0, 1, 15),
-    "positrons": ("fine", 2, 0.6, 1, 15),
-    "alphas": ("finest", 4, 6.0, 1, 20),
-    "electrons in shells": ("shells", 1, 0.5, 1, 15),
-    "photons that collide in shells": ("shells", 5, 0.1, 1, 40),
+    "photons with fluorescence": ("coarse", 0, 0.02, 1, 20),
+    "photons that make pairs": ("padded", 0, 6.0, 1, 20),
+    "electrons": ("fine", 1, 1.0, 1, 8),
+    "positrons": ("fine", 2, 0.6, 1, 8),
+    "alphas": ("finest", 4, 6.0, 1, 10),
+    "electrons in shells": ("shells", 1, 0.5, 1, 8),
+    "photons that collide in shells": ("shells", 5, 0.1, 1, 20),
 }
 
 

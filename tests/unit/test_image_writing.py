@@ -2,6 +2,7 @@
 
 import datetime
 import errno
+import re
 import shutil
 import subprocess
 
@@ -394,6 +395,7 @@ def written(tmp_path, identity):
 def test_nobody_is_named_unless_asked(tmp_path):
     for file in written(tmp_path, "link"):
         raw, data = file.read_bytes(), pydicom.dcmread(file)
+        raw = re.sub(rb"2\.25\.\d+", b"", raw)  # a new UID may hold any digits
         for word in (b"Doe", b"Jane", b"MRN", b"4711", b"19500607", b"20260302", b"20260309"):
             assert word not in raw, (file.name, word)
         assert data.PatientIdentityRemoved == "YES"

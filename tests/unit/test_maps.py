@@ -1,7 +1,9 @@
 """A case of maps: reading, refusing, time courses, histograms, error bars, workers and resumption."""
 
 import gzip
+import importlib
 import math
+import types
 
 import nibabel
 import numpy as np
@@ -430,7 +432,7 @@ def test_sums_survive_a_file_and_a_damaged_file_is_told(tmp_path):
     tally = at_tally()
     store.put("dose", tally, now=True)
     back = TallyFile(tmp_path / "sums.npz").get("dose")
-    assert (back.key, back.streams, back.batches) == (tally.key, tally.streams, tally.batches)
+    assert (back.key, back.streams, back.batches, back.code) == (tally.key, tally.streams, tally.batches, tally.code)
     assert np.array_equal(back.first, tally.first)
     whole = (tmp_path / "sums.npz").read_bytes()
     (tmp_path / "sums.npz").write_bytes(whole[: len(whole) // 2])
@@ -441,7 +443,7 @@ def test_sums_survive_a_file_and_a_damaged_file_is_told(tmp_path):
 def at_tally():
     from alphatwin.transport.voxel_dose import VoxelTally
 
-    return VoxelTally("k", (("Lu-177", "electron"),), (3,), np.arange(12.0)[None], np.ones((1, 12)))
+    return VoxelTally("k", (("Lu-177", "electron"),), (3,), np.arange(12.0)[None], np.ones((1, 12)), "of a version")
 
 
 # --- Monte Carlo: resumption and workers -----------------------------------------------------------------------------
@@ -472,6 +474,43 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bits(folder):
     assert np.array_equal(whole.uncertainty, again.uncertainty)
     with pytest.raises(DomainError, match="another request"):
         run(folder, MONTE_CARLO + "options: {seed: 2}\n", store=TallyFile(folder / "sums.npz"))
+
+
+def test_sums_of_another_version_are_not_gone_on_with(folder, monkeypatch):
+    store = TallyFile(folder / "sums.npz")
+    run(folder, MONTE_CARLO, store=store)
+    monkeypatch.setattr("alphatwin.transport.voxel_dose.source_sha256", lambda: "another" + 57 * "0")
+    with pytest.raises(DomainError, match=r"made by another version of alphatwin \(code \w{12}, here another00000\)"):
+        run(folder, MONTE_CARLO, store=TallyFile(folder / "sums.npz"))
+
+
+def test_the_time_left_counts_no_compilation(folder, monkeypatch):
+    """The first batch takes 100 s, since kernels are compiled in it; the others take 2 s each."""
+    module, now, left = importlib.import_module("alphatwin.run.maps"), [0.0], []
+    monkeypatch.setattr(module, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+
+    def slowly(*given, progress, really=module.voxel_dose, **more):
+        def told(batch):
+            now[0] += 2.0 if left else 100.0
+            left.append(batch.batches_left)
+            progress(batch)
+
+        return really(*given, progress=told, **more)
+
+    monkeypatch.setattr(module, "voxel_dose", slowly)
+    said = []
+    run(folder, MONTE_CARLO, progress=said.append)
+    said = [s for s in said if "histories" in s]
+    assert len(said) == len(left) > 3
+    assert "left" not in said[0]
+    for text, batches in zip(said[1:], left[1:], strict=True):
+        assert text.endswith(f"about {module._span(2.0 * batches)} left"), text
+
+
+def test_zero_is_a_time_and_nothing_is_before_it(folder):
+    with pytest.raises(CaseError, match=r"'-1 h' must be zero or above zero"):
+        run(folder, CASE + "dose_rate_at: [-1 h]\n")
+    assert list(run(folder, CASE + "dose_rate_at: [0 h]\n").rates) == [0.0]
 
 
 @pytest.mark.slow

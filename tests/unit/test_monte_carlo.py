@@ -78,11 +78,11 @@ stack = tables.stack_media([tables.medium_tables(medium(m)) for m in ("water", "
 world = mc.grid_world(np.where(kinds == 1, 1.9, 1.0), kinds, (0.05, 0.05, 0.05), stack)
 out = []
 for mode in (mc.ANALOGUE, mc.KERMA, mc.TRACKS):
-    sums = mc.run_batch(world, mc.source([1, 0, 2], [0.4, 0.3, 1.5], [1, 1, 1], [21, 42]), histories=40, seed=5, stream=1,
+    sums = mc.run_batch(world, mc.source([1, 0, 2], [0.4, 0.3, 1.5], [1, 1, 1], [21, 42]), histories=16, seed=5, stream=1,
                         electrons=mode, stop_cm=1e-3)
     out.append([float(v) for v in sums.first])
 shells = mc.shell_world(tables.stack_media([tables.medium_tables(medium("water"))]), 8, 0.2)
-sums = mc.run_batch(shells, mc.source([1, 0], [0.4, 2.5], [1, 1]), histories=20, seed=5, stream=1, stop_cm=1e-3)
+sums = mc.run_batch(shells, mc.source([1, 0], [0.4, 2.5], [1, 1]), histories=8, seed=5, stream=1, stop_cm=1e-3)
 out.append([float(v) for v in sums.first])
 print(json.dumps(out))
 """

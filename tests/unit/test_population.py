@@ -148,6 +148,15 @@ def test_another_table_and_prior_of_the_same_shape_compile_nothing_anew(fitted):
     assert np.array_equal(again.posterior["population"], fit.posterior["population"][:, :150])
 
 
+@pytest.fixture
+def hears_ctrl_c():
+    """A shell's background job is started deaf to SIGINT, and Python then keeps it so."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_an_interrupt_waits_until_what_is_compiled_is_done():
     from alphatwin.kinetics import _nuts
 

@@ -185,6 +185,27 @@ def test_folders_that_do_not_serve(folder, tmp_path_factory):
         read_saf_folder(folder)
 
 
+def test_more_than_all_energy_cannot_be_absorbed(folder, tmp_path_factory):
+    """phi = SAF m: 3 per kg in 0.422 kg of kidneys are 1.27; a wall of 51 g may have 15 per kg."""
+    place = tmp_path_factory.mktemp("csv")
+    rows = ["radiation,target,source,energy_MeV,saf_per_kg"]
+    rows += [
+        f"photon,{t},Liver,{e},{v}"
+        for t, e, v in (("Kidneys", 0.1, 2.2), ("Kidneys", 0.5, 0.1), ("UB-wall", 0.1, 15), ("UB-wall", 0.5, 1))
+    ]
+    (place / "adult-male.csv").write_text("\n".join(rows) + "\n")
+    assert read_saf_folder(place)["photon"].targets == ("Kidneys", "UB-wall")
+    rows += [f"electron,Kidneys,Kidneys,{e},{v}" for e, v in ((0.01, 1 / 0.422), (0.2, 3.0), (1.0, 2.0))]
+    (place / "adult-male.csv").write_text("\n".join(rows) + "\n")
+    told = r"electrons of 0\.2 MeV, Kidneys <- Kidneys, is 3 per kg; .* 0\.422 kg of the kidneys of adult-male .* fraction of 1\.27"
+    with pytest.raises(DomainError, match=told):
+        at.organ_s_values("Lu-177", saf=place)
+    file = folder / "rcp-am_alpha_2016-08-12.SAF"
+    file.write_bytes(file.read_bytes().replace(f"{1 / 2.36:10.3E}".encode(), f"{1 / 0.36:10.3E}".encode()))
+    with pytest.raises(DomainError, match="alphas of 2 MeV, Liver <- Liver"):
+        read_saf_folder(folder)
+
+
 def test_files_of_two_bodies_do_not_go_together(folder):
     file = folder / "rcp-am_electron_2016-08-12.SAF"
     file.write_text(file.read_text(encoding="latin-1").replace("R-marrow", "Y-marrow"), encoding="latin-1")

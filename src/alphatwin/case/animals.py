@@ -451,11 +451,8 @@ def load_animals(source: str | pathlib.Path | Mapping[str, Any]) -> AnimalsCase:
     alphatwin.errors.CaseError: x, nuclide is missing. ...
     """
     if isinstance(source, Mapping):
-        found = read_mapping(source, str(source.get("animals", "case")), AnimalsCase, _ANIMALS_PARTS)
-    else:
-        found = read_as(source, AnimalsCase, _ANIMALS_PARTS)
-    assert isinstance(found, AnimalsCase)
-    return found
+        return read_mapping(source, str(source.get("animals", "case")), AnimalsCase, _ANIMALS_PARTS)
+    return read_as(source, AnimalsCase, _ANIMALS_PARTS)
 
 
 def is_animals(path: str | pathlib.Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pathlib
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -87,6 +87,4 @@ def load_fit(path: str | pathlib.Path) -> FitSpec:
     CaseError
         Whatever is wrong with it, with its line.
     """
-    found: Any = read_as(path, FitSpec, _FIT_PARTS)
-    assert isinstance(found, FitSpec)
-    return found
+    return read_as(path, FitSpec, _FIT_PARTS)

@@ -7,23 +7,17 @@ import itertools
 import json
 import pathlib
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
-from ..errors import CaseError
-from ._fields import Fraction, Part, TimeH, fault
+from ._fields import Fraction, Part, TimeH, _text_with_unit, fault
 from .reading import Parts, read_as
 
 __all__ = ["MapsCase", "load_maps"]
 
 ACTIVITY_UNITS = ("Bq", "kBq", "MBq", "Bq/mL", "kBq/mL", "MBq/mL")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9 _.-]{0,39}")
-
-
-def _zero_time(value: object) -> object:
-    """Time 0 is a time too: the moment of administration."""
-    return "1e-9 s" if isinstance(value, str) and re.fullmatch(r"\s*0(\.0*)?\s*[a-z]+\s*", value) else value
 
 
 def _file(value: object) -> object:
@@ -35,7 +29,10 @@ def _file(value: object) -> object:
 FileName = Annotated[
     str, BeforeValidator(_file), Field(min_length=1, max_length=200), WithJsonSchema({"type": "string"})
 ]
-Moment = Annotated[TimeH, BeforeValidator(_zero_time)]
+if TYPE_CHECKING:
+    Moment = float
+else:
+    Moment = _text_with_unit("time", "h", 150 * 8766.0, zero=True)  # 0 is the moment of administration
 
 
 class DensityMap(Part):
@@ -237,11 +234,4 @@ def load_maps(path: str | pathlib.Path) -> MapsCase:
     CaseError
         One message per problem: the line, what was given, what is allowed, the nearest valid name.
     """
-    try:
-        found: Any = read_as(path, MapsCase, _PARTS)
-    except CaseError as error:  # the example that the command prints is a patient
-        raise CaseError(
-            str(error).replace("`alphatwin show example` prints one", "examples/maps-177lu.yaml is one")
-        ) from None
-    assert isinstance(found, MapsCase)
-    return found
+    return read_as(path, MapsCase, _PARTS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -139,6 +139,4 @@ def load_optimal(path: str | pathlib.Path) -> OptimalCase:
     CaseError
         Whatever is wrong with it, with its line.
     """
-    found: Any = read_as(path, OptimalCase, _OPTIMAL_PARTS)
-    assert isinstance(found, OptimalCase)
-    return found
+    return read_as(path, OptimalCase, _OPTIMAL_PARTS)

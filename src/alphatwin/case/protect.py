@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -165,6 +165,4 @@ def load_protect(path: str | pathlib.Path) -> ProtectCase:
     CaseError
         Whatever is wrong with it, with its line.
     """
-    found: Any = read_as(path, ProtectCase, _PROTECT_PARTS)
-    assert isinstance(found, ProtectCase)
-    return found
+    return read_as(path, ProtectCase, _PROTECT_PARTS)

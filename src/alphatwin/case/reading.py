@@ -6,7 +6,7 @@ import math
 import pathlib
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError, WithJsonSchema
 
@@ -31,6 +31,12 @@ from .model import (
 from .planned import PbpkKinetics, PlannedLesion
 
 MAX_BYTES = 1_000_000
+_EXAMPLES = {
+    "AnimalsCase": "mouse-212pb", "CellsCase": "spheroid-225ac", "CohortSpec": "cohort-177lu", "FitSpec": "fit-177lu-population",
+    "ImagesCase": "images-177lu", "MapsCase": "maps-177lu", "OptimalCase": "optimal-225ac", "PhantomSpec": "phantom-177lu",
+    "ProtectCase": "protect-225ac", "TrialSpec": "trial-boin-225ac",
+}  # fmt: skip
+Model = TypeVar("Model", bound=BaseModel)
 MAX_VALUES = 200_000  # of the file after its aliases are written out: a few bytes of YAML can ask for billions
 
 
@@ -63,19 +69,17 @@ def load(path: str | pathlib.Path) -> Case:
     ...
     alphatwin.errors.CaseError: There is no file nowhere.yaml.
     """
-    found = read_as(path, Case, _PARTS)
-    assert isinstance(found, Case)
-    return found
+    return read_as(path, Case, _PARTS)
 
 
-def read_as(path: str | pathlib.Path, model: type[BaseModel], parts: Parts) -> BaseModel:
+def read_as(path: str | pathlib.Path, model: type[Model], parts: Parts) -> Model:
     """Read and check a file against a model of another kind of case; `parts` are its models by place, for the messages."""
     name = pathlib.Path(path).name
-    root, data = _parse(_text_of(pathlib.Path(path)), name)
+    root, data = _parse(_text_of(pathlib.Path(path)), name, model)
     return _validated(data, name, lambda location: _line(root, location), model, parts)
 
 
-def read_mapping(data: Mapping[str, Any], name: str, model: type[BaseModel], parts: Parts) -> BaseModel:
+def read_mapping(data: Mapping[str, Any], name: str, model: type[Model], parts: Parts) -> Model:
     """Check a mapping as `read_as` checks a file; `name` stands where a file's name would."""
     return _validated(data, name, lambda location: "", model, parts)
 
@@ -127,7 +131,7 @@ def _text_of(file: pathlib.Path) -> str:
         raise CaseError(f"{name} cannot be read: {(error.strerror or str(error)).lower()}.") from None
 
 
-def _parse(text: str, name: str) -> tuple[Any, dict[str, Any]]:
+def _parse(text: str, name: str, model: type[BaseModel] = Case) -> tuple[Any, dict[str, Any]]:
     """The tree of nodes, which knows lines, and the plain data."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -147,14 +151,25 @@ def _parse(text: str, name: str) -> tuple[Any, dict[str, Any]]:
         reason = "nested too deeply" if isinstance(error, RecursionError) else (str(error).splitlines() or ["?"])[0]
         raise CaseError(f"{name} is not valid YAML: {reason}.") from None
     if data is None:
-        raise CaseError(f"{name} is empty. Start from an example: `alphatwin show example` prints one.")
+        raise CaseError(f"{name} is empty. Start from an example: {_example_of(model)}.")
     if not isinstance(data, dict):
         kind = "list" if isinstance(data, list) else "text" if isinstance(data, str) else "single value"
         raise CaseError(
-            f"{name} holds a {kind}; a case is a mapping of keys such as case, treatment, kinetics. "
-            "`alphatwin show example` prints one."
+            f"{name} holds a {kind}; a case is a mapping of keys such as {', '.join(_asked_of(model))}. {_example_of(model)}."
         )
     return root, data
+
+
+def _example_of(model: type[BaseModel]) -> str:
+    """Where somebody finds a file of this kind to start from."""
+    file = _EXAMPLES.get(model.__name__)
+    return "`alphatwin show example` prints one" if file is None else f"examples/{file}.yaml is one"
+
+
+def _asked_of(model: type[BaseModel]) -> list[str]:
+    """A few keys of a model, those first that no file can leave out."""
+    fields = sorted(model.model_fields.items(), key=lambda item: not item[1].is_required())
+    return [field.alias or name for name, field in fields][:3]
 
 
 def _yaml_problem(problem: str) -> str:
@@ -222,14 +237,12 @@ def _line(root: Any, location: tuple[Any, ...]) -> str:
 
 def validated(data: Mapping[str, Any], name: str, line_of: Callable[[tuple[Any, ...]], str]) -> Case:
     """A case from a mapping, or one message per problem with its place."""
-    found = _validated(data, name, line_of, Case, _PARTS)
-    assert isinstance(found, Case)
-    return found
+    return _validated(data, name, line_of, Case, _PARTS)
 
 
 def _validated(
-    data: Mapping[str, Any], name: str, line_of: Callable[[tuple[Any, ...]], str], model: type[BaseModel], parts: Parts
-) -> BaseModel:
+    data: Mapping[str, Any], name: str, line_of: Callable[[tuple[Any, ...]], str], model: type[Model], parts: Parts
+) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:

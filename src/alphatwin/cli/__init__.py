@@ -146,15 +146,14 @@ def _app() -> Any:
 
     _add_work(app)
     _add_catalogue(app)
-    from . import _animals, _cohort, _dose, _evidence, _fit, _images, _optimal, _pacs, _phantom, _protect
+    from . import _animals, _cohort, _dose, _evidence, _fit, _images, _pacs, _phantom, _plans
 
     _dose.add(app)
     _evidence.add(app)
     _animals.add(app)
     _fit.add(app)
     _cohort.add(app)
-    _protect.add(app)
-    _optimal.add(app)
+    _plans.add(app)
     _images.add(app)
     _phantom.add(app)
     app.add_typer(_pacs.pacs_app(), name="pacs", short_help="Fetch from a PACS, store into it.")
@@ -280,10 +279,9 @@ def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 
 def _run(case_file: pathlib.Path, out: pathlib.Path, samples: int | None, seed: int | None, quiet: bool) -> None:
-    from ..case import load, located
+    from ..case import load
     from ..case.animals import is_animals
     from ..case.images import is_images
-    from ..errors import AlphatwinError, OutputError
 
     if is_animals(case_file):
         from ._animals import run_animals
@@ -299,53 +297,77 @@ def _run(case_file: pathlib.Path, out: pathlib.Path, samples: int | None, seed: 
     changes = {k: v for k, v in (("samples", samples), ("seed", seed)) if v is not None}
     if changes:
         case = case.model_copy(update={"options": case.options.model_copy(update=changes)})
-    with _progress(quiet) as stage:
-        stage("loading the science")
-        from .. import report as report_room
+
+    def work(stage: Callable[[str], None]) -> Any:
         from ..run import run
 
-        report_room.check_writable(out, case.case)  # before the work, not after it
+        return run(case, progress=stage, beside=case_file)
+
+    write_report(case_file, case.case, out, quiet, work)
+
+
+def write_report(
+    case_file: pathlib.Path, name: str, out: pathlib.Path, quiet: bool, work: Callable[[Callable[[str], None]], Any],
+    page: str = "Report: report.html", *, as_json: bool = False,
+) -> None:  # fmt: skip
+    """Do the work of a case and write its report; what cannot be done is told with the line that asks for it.
+
+    Parameters
+    ----------
+    case_file : Path
+    name : str
+        Of the folder of results.
+    out : Path
+        Where that folder is made.
+    quiet : bool
+    work : callable
+        Called with what is told the stages; imports the science and gives the report.
+    page : str
+        What is printed at the end: a word, and the page within the folder.
+    as_json : bool
+        Print the report as JSON, and nothing else.
+    """
+    from ..case import located
+    from ..errors import AlphatwinError, OutputError
+
+    with _progress(quiet) as stage:
+        stage("loading the science")
+        from ..report import check_writable
+
+        check_writable(out, name)  # before the work, not after it
         try:
-            report = run(case, progress=stage, beside=case_file)
+            report = work(stage)
         except OutputError:
             raise
         except AlphatwinError as error:  # what the case asks for cannot be done: say where the case asks for it
             raise type(error)(located(case_file, str(error))) from None
         stage("writing")
         folder = report.write(out)
+    if as_json:
+        print(json.dumps(report.as_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+        return
     if not quiet:
         print(report.text())
-    print(f"Report: {folder / 'report.html'}")
+    word, file = page.split(": ")
+    print(f"{word}: {folder / file}")
 
 
 # --- cells -----------------------------------------------------------------------------------------------------------
 
 
 def _cells(case_file: pathlib.Path, out: pathlib.Path, seed: int | None, quiet: bool) -> None:
-    from ..case import located
     from ..case.cells import load_cells
-    from ..errors import AlphatwinError, OutputError
 
     case = load_cells(case_file)
     if seed is not None:
         case = case.model_copy(update={"options": case.options.model_copy(update={"seed": seed})})
-    with _progress(quiet) as stage:
-        stage("loading the science")
-        from ..report import check_writable
+
+    def work(stage: Callable[[str], None]) -> Any:
         from ..run.cells import run_cells
 
-        check_writable(out, case.case)  # before the work, not after it
-        try:
-            report = run_cells(case, case_file, stage)
-        except OutputError:
-            raise
-        except AlphatwinError as error:
-            raise type(error)(located(case_file, str(error))) from None
-        stage("writing")
-        folder = report.write(out)
-    if not quiet:
-        print(report.text())
-    print(f"Report: {folder / 'report.html'}")
+        return run_cells(case, case_file, stage)
+
+    write_report(case_file, case.case, out, quiet, work)
 
 
 # --- compare ---------------------------------------------------------------------------------------------------------

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from . import _progress
+from . import write_report
 
 if TYPE_CHECKING:
     import typer
@@ -34,31 +34,16 @@ def run_animals(
     case_file: pathlib.Path, out: pathlib.Path, seed: int | None, quiet: bool, as_json: bool = False
 ) -> None:
     """Run a case of animals and write its page."""
-    from ..case import located
     from ..case.animals import load_animals
-    from ..errors import AlphatwinError, OutputError
 
     case = load_animals(case_file)
     if seed is not None:
         case = case.model_copy(update={"study": case.study.model_copy(update={"seed": seed})})
-    with _progress(quiet) as stage:
-        stage("loading the science")
+
+    def work(stage: Callable[[str], None]) -> Any:
         from ..cohort.animals import animal_study
-        from ..report import check_writable
         from ..report.animals import AnimalsReport
 
-        check_writable(out, case.case)  # before the work, not after it
-        try:
-            report = AnimalsReport.of(animal_study(case, progress=stage))
-        except OutputError:
-            raise
-        except AlphatwinError as error:  # what the case asks for cannot be done: say where the case asks for it
-            raise type(error)(located(case_file, str(error))) from None
-        stage("writing")
-        folder = report.write(out)
-    if as_json:
-        print(json.dumps(report.as_dict(), indent=2, ensure_ascii=False, allow_nan=False))
-        return
-    if not quiet:
-        print(report.text())
-    print(f"Page: {folder / 'animals.html'}")
+        return AnimalsReport.of(animal_study(case, progress=stage))
+
+    write_report(case_file, case.case, out, quiet, work, "Page: animals.html", as_json=as_json)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
+
+from . import write_report
 
 if TYPE_CHECKING:
     import typer
@@ -37,31 +39,19 @@ def _dose(
     case_file: pathlib.Path, out: pathlib.Path, changes: dict[str, Any], resume: pathlib.Path | None, dask: str | None,
     device: str, quiet: bool,
 ) -> None:  # fmt: skip
-    from ..case import located
     from ..case.maps import load_maps
-    from ..errors import AlphatwinError, OutputError
-    from . import _progress
 
     case = _changed(load_maps(case_file), changes)
-    with _progress(quiet) as stage, _client(dask) as client:
-        stage("loading the science")
-        from ..report import check_writable
-        from ..report.maps import TallyFile
-        from ..run.maps import run_maps
+    with _client(dask) as client:
 
-        check_writable(out, case.case)  # before the work, not after it
-        store = TallyFile(resume) if resume is not None else None
-        try:
-            report = run_maps(case, case_file, stage, store=store, client=client, device=device)
-        except OutputError:
-            raise
-        except AlphatwinError as error:
-            raise type(error)(located(case_file, str(error))) from None
-        stage("writing")
-        folder = report.write(out)
-    if not quiet:
-        print(report.text())
-    print(f"Report: {folder / 'report.html'}")
+        def work(stage: Callable[[str], None]) -> Any:
+            from ..report.maps import TallyFile
+            from ..run.maps import run_maps
+
+            store = TallyFile(resume) if resume is not None else None
+            return run_maps(case, case_file, stage, store=store, client=client, device=device)
+
+        write_report(case_file, case.case, out, quiet, work)
 
 
 def _changed(case: Any, changes: dict[str, Any]) -> Any:

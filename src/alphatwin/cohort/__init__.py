@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import sys
-import types
 from typing import TYPE_CHECKING, Any
+
+from .._callable import callable_module
 
 __all__ = ["Cohort", "CohortSpec", "answers", "cohort", "cohort_schema", "layout", "load_cohort", "summary"]
 
@@ -28,16 +28,7 @@ if TYPE_CHECKING:
     from .spec import CohortSpec, cohort_schema, load_cohort
 
 
-class _CallableModule(types.ModuleType):
-    """Lets ``alphatwin.cohort(...)`` work also after an import bound the package to that name."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from .running import cohort
-
-        return cohort(*args, **kwargs)
-
-
-sys.modules[__name__].__class__ = _CallableModule
+callable_module(__name__)
 
 
 def __getattr__(name: str) -> Any:

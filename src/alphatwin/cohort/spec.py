@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, field_validator, model_validator
 
 from .. import catalog
+from ..case._fields import Part, fault
 from ..case.model import AgentName, Prescription
 from ..case.reading import Parts, read_as, read_mapping
 from ..catalog._cohort import population
@@ -31,16 +31,7 @@ Positive = Annotated[float, Field(gt=0.0)]
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
-def _fault(text: str, *place: str | int) -> PydanticCustomError:
-    """A fault at a place below the field that is being checked."""
-    return PydanticCustomError("fault", "{reason}", {"reason": text, "place": place})
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class TreatmentSpec(_Part):
+class TreatmentSpec(Part):
     """What every patient gets."""
 
     activity: str = Field(description="per cycle, e.g. '7.4 GBq' or '120 kBq/kg'")
@@ -79,7 +70,7 @@ class TreatmentSpec(_Part):
         return np.full_like(body_mass_kg, given.value) if given.basis == "fixed" else given.value * body_mass_kg
 
 
-class CovariateSpec(_Part):
+class CovariateSpec(Part):
     """Another value or spread for one covariate of the population; what is left out stays as it is."""
 
     value: float | None = Field(default=None, description="median, or mean of a normal covariate")
@@ -90,14 +81,14 @@ class CovariateSpec(_Part):
     high: float | None = None
 
 
-class CorrelationSpec(_Part):
+class CorrelationSpec(Part):
     """Correlation of the scores of two covariates."""
 
     between: tuple[str, str]
     rho: float = Field(ge=-1.0, le=1.0, description="-1 to 1")
 
 
-class CovarianceSpec(_Part):
+class CovarianceSpec(Part):
     """A covariance of several covariates: of logarithms for lognormal ones, of values for normal ones."""
 
     of: tuple[str, ...] = Field(min_length=2, description="names of covariates")
@@ -107,32 +98,32 @@ class CovarianceSpec(_Part):
     def _square(self) -> Self:
         k = len(self.of)
         if len(set(self.of)) != k:
-            raise _fault("a covariate stands there twice.", "of")
+            raise fault("a covariate stands there twice.", "of")
         if len(self.matrix) != k or any(len(row) != k for row in self.matrix):
-            raise _fault(f"it must have {k} rows of {k} numbers, one for each name.", "matrix")
+            raise fault(f"it must have {k} rows of {k} numbers, one for each name.", "matrix")
         m = np.array(self.matrix)
         for i in range(k):
             if m[i, i] <= 0.0:
-                raise _fault(f"the variance of {self.of[i]} is {m[i, i]:g}; it must be above 0.", "matrix", i)
+                raise fault(f"the variance of {self.of[i]} is {m[i, i]:g}; it must be above 0.", "matrix", i)
             for j in range(i):
                 if not math.isclose(m[i, j], m[j, i], rel_tol=1e-9, abs_tol=1e-12):
-                    raise _fault(
+                    raise fault(
                         f"it is not symmetric: {self.of[i]} with {self.of[j]} is {m[i, j]:g} in one place and {m[j, i]:g} in the other.",
                         "matrix", i,
                     )  # fmt: skip
         told = not_a_covariance(m, self.of)
         if told:
-            raise _fault(told, "matrix")
+            raise fault(told, "matrix")
         return self
 
 
-class LesionSpec(_Part):
+class LesionSpec(Part):
     """Tumour of a patient: target lesions that RECIST follows, and the bulk of all others, which takes peptide too."""
 
     targets: int = Field(default=2, ge=1, le=5, strict=True, description="target lesions per patient")
 
 
-class OutcomeSpec(_Part):
+class OutcomeSpec(Part):
     """How long patients are followed and how outcomes are read."""
 
     follow_up_years: float = Field(default=5.0, ge=1.0, le=20.0)
@@ -144,7 +135,7 @@ class OutcomeSpec(_Part):
     )
 
 
-class CohortSpec(_Part):
+class CohortSpec(Part):
     """A file for `alphatwin cohort`."""
 
     cohort: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="names the folder of the results")
@@ -177,7 +168,7 @@ class CohortSpec(_Part):
     @model_validator(mode="after")
     def _marrow_was_measured(self) -> Self:
         if self.outcome.marrow == "measured" and self.agent != _MEASURED_MARROW:
-            raise _fault(
+            raise fault(
                 f"marrow doses were measured for {_MEASURED_MARROW}, not for {self.agent}; use model.",
                 "outcome",
                 "marrow",
@@ -198,23 +189,29 @@ class CohortSpec(_Part):
             for name in pair.between:
                 _known(name, known, "correlations", i)
             if pair.between[0] == pair.between[1]:
-                raise _fault("a covariate goes with itself; name two.", "correlations", i)
+                raise fault("a covariate goes with itself; name two.", "correlations", i)
         for name in self.covariance.of if self.covariance else ():
             _known(name, known, "covariance", "of")
         for name in self.covariates:
             try:
                 self.quantity(name)
             except (AlphatwinError, ValueError) as error:
-                raise _fault(str(error), "covariates", name) from None
+                raise fault(str(error), "covariates", name) from None
         for i, name in enumerate(self.covariance.of if self.covariance else ()):
             if population(self.population).values[name].distribution not in ("normal", "lognormal"):
-                raise _fault(f"{name} has a {population(self.population).values[name].distribution} distribution; "
+                raise fault(f"{name} has a {population(self.population).values[name].distribution} distribution; "
                              "a covariance is for normal and lognormal ones. Give a correlation.", "covariance", "of", i)  # fmt: skip
+        for names_of, rho in self.correlations_by_pair().items():
+            if abs(rho) > (most := self._shared(names_of)) + _ROUNDING:
+                raise fault(
+                    f"{rho:.3g} of {' with '.join(sorted(names_of))} is more than all lesions of a patient can have: lesions differ from each "
+                    f"other, which leaves at most {most:.3g}.", "covariance" if self.covariance else "correlations",
+                )  # fmt: skip
         names, matrix = self.correlation_matrix()
         told = not_a_covariance(matrix, names)
         if told:
             where = "covariance" if self.covariance else "correlations"
-            raise _fault(f"together with those of the population they are no correlation: {told}", where)
+            raise fault(f"together with those of the population they are no correlation: {told}", where)
         return self
 
     # --- what it means -----------------------------------------------------------------------------------------------
@@ -257,8 +254,8 @@ class CohortSpec(_Part):
             told = str(error).partition("Value error, ")[2].partition(" [type")[0] or str(error)
             raise DomainError(f"{told}.") from None
 
-    def correlation_matrix(self) -> tuple[tuple[str, ...], Array]:
-        """Names and correlation of scores of all covariates that go together: the population's, then the file's."""
+    def correlations_by_pair(self) -> dict[frozenset[str], float]:
+        """rho of every pair of covariates that go together: the population's, then the file's."""
         pairs = {frozenset(c.between): c.rho for c in population(self.population).correlations}
         pairs |= {frozenset(c.between): c.rho for c in self.correlations}
         if self.covariance:
@@ -266,13 +263,27 @@ class CohortSpec(_Part):
             for i in range(len(of)):
                 for j in range(i):
                     pairs[frozenset((of[i], of[j]))] = float(m[i, j] / math.sqrt(m[i, i] * m[j, j]))
+        return pairs
+
+    def correlation_matrix(self) -> tuple[tuple[str, ...], Array]:
+        """Names and correlation of the patients' scores of all covariates that go together.
+
+        A lesion's score is sqrt(r) of the patient's plus sqrt(1 - r) of its own, r the correlation of two lesions: for a lesion to
+        go with a covariate by rho, the patient's part goes with it by rho/sqrt(r).
+        """
+        pairs = self.correlations_by_pair()
         order = list(population(self.population).values)
         names = tuple(n for n in order if any(n in pair for pair in pairs))
         matrix = np.eye(len(names))
         for pair, rho in pairs.items():
             i, j = (names.index(n) for n in pair)
-            matrix[i, j] = matrix[j, i] = rho
+            matrix[i, j] = matrix[j, i] = rho / self._shared(pair) if rho else 0.0
         return names, matrix
+
+    def _shared(self, pair: frozenset[str]) -> float:
+        """The largest correlation of two covariates that every lesion of a patient can share: 1, or sqrt(r) for each of lesions."""
+        alike = population(self.population).between_lesions
+        return math.sqrt(math.prod(alike[name].value for name in pair if name in alike))
 
     def sha256(self) -> str:
         """Hash of everything that changes a patient: not the size, not the title, but the catalogue."""
@@ -306,7 +317,7 @@ def not_a_covariance(matrix: Array, names: tuple[str, ...]) -> str:
 
 def _known(name: str, known: list[str], *place: str | int) -> None:
     if name not in known:
-        raise _fault(f"there is no covariate {name!r}. {suggestion(name, known)}Known: {', '.join(known)}.", *place)
+        raise fault(f"there is no covariate {name!r}. {suggestion(name, known)}Known: {', '.join(known)}.", *place)
 
 
 _PARTS: Parts = {
@@ -343,13 +354,9 @@ def load_cohort(spec: str | pathlib.Path | Mapping[str, Any] | CohortSpec) -> Co
     """
     if isinstance(spec, CohortSpec):
         return spec
-    found = (
-        read_mapping(spec, "the cohort", CohortSpec, _PARTS)
-        if isinstance(spec, Mapping)
-        else read_as(spec, CohortSpec, _PARTS)
-    )
-    assert isinstance(found, CohortSpec)
-    return found
+    if isinstance(spec, Mapping):
+        return read_mapping(spec, "the cohort", CohortSpec, _PARTS)
+    return read_as(spec, CohortSpec, _PARTS)
 
 
 def cohort_schema() -> dict[str, Any]:

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import importlib
-import sys
-import types
 from typing import TYPE_CHECKING, Any
+
+from .._callable import callable_module
 
 _HOME = {
     "Evidence": "store",
@@ -59,16 +59,7 @@ if TYPE_CHECKING:
     from .store import Evidence, evidence
 
 
-class _CallableModule(types.ModuleType):
-    """Lets ``alphatwin.evidence()`` work also after an import bound the package to that name."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Evidence:
-        from .store import evidence
-
-        return evidence(*args, **kwargs)
-
-
-sys.modules[__name__].__class__ = _CallableModule
+callable_module(__name__)
 
 
 def __getattr__(name: str) -> Any:

@@ -309,7 +309,7 @@ def cohort_page(found: CohortFolder, told: Mapping[str, Any], rows: Rows) -> str
         figures=[_script(f) for f in cohort_figures(found, rows)],
         covariates=covariates,
         changed=sorted(spec.covariates),
-        correlations=_pairs(spec.correlation_matrix()),
+        correlations=_pairs(spec),
         gaps=entry.gaps,
         stages=CKD_STAGES,
         citations=[(key, source(key).text) for key in keys],
@@ -318,9 +318,13 @@ def cohort_page(found: CohortFolder, told: Mapping[str, Any], rows: Rows) -> str
     )
 
 
-def _pairs(given: tuple[tuple[str, ...], Any]) -> list[tuple[str, str, float]]:
-    names, matrix = given
-    return [(a, names[j], float(matrix[i, j])) for i, a in enumerate(names) for j in range(i) if matrix[i, j]]
+def _pairs(spec: CohortSpec) -> list[tuple[str, str, float]]:
+    """Covariates that go together and their rho, as given."""
+    order = list(population(spec.population).values)
+    pairs = [sorted(map(order.index, pair), reverse=True) for pair in spec.correlations_by_pair()]
+    given = spec.correlations_by_pair()
+    named = [(order[i], order[j]) for i, j in sorted(pairs)]
+    return [(a, b, given[frozenset((a, b))]) for a, b in named if given[frozenset((a, b))]]
 
 
 def write_cohort(found: CohortFolder, told: Mapping[str, Any], rows: Rows) -> pathlib.Path:

@@ -174,13 +174,12 @@ def _lines_figure(
     log_x: bool = False,
     log_y: bool = False,
 ) -> dict[str, Any]:
-    dashes = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
     floor = 1e-6
     logarithmic = {"type": "log", "exponentformat": "power", "dtick": 1}
     return {
         "data": [
             {"type": "scatter", "x": figures._f(curves["x"]), "y": figures._f([max(v, floor) if log_y else v for v in curves[n]]), "mode": "lines+markers",
-             "name": n, "line": {"color": _colour(i), "dash": dashes[i % len(dashes)], "width": 2}, "hovertemplate": "%{x:.3g}: %{y:.3g}<extra>" + n + "</extra>"}
+             "name": n, "line": {"color": _colour(i), "dash": figures.DASHES[i % len(figures.DASHES)], "width": 2}, "hovertemplate": "%{x:.3g}: %{y:.3g}<extra>" + n + "</extra>"}
             for i, n in enumerate(names)
         ],
         "layout": figures._layout(

@@ -24,6 +24,7 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, GREY = (
 )
 RADIATION_COLOUR = {"alpha": VERMILION, "recoil": PURPLE, "electron": BLUE, "photon": SKY}
 CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, YELLOW, GREY)
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 _FONT = {
     "family": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif",
@@ -103,12 +104,11 @@ def curve(
 
 def chain_curves(name: str, times_h: np.ndarray, activity_MBq: Mapping[str, np.ndarray]) -> Figure:
     """Median activity of each member of the chain in one region."""
-    dashes = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
     top = max(float(np.max(a)) for a in activity_MBq.values())
     return {
         "data": [
             {"type": "scatter", "x": _f(times_h), "y": _f(a), "mode": "lines", "name": nuclide,
-             "line": {"color": CYCLE[i % len(CYCLE)], "dash": dashes[i % len(dashes)], "width": 2},
+             "line": {"color": CYCLE[i % len(CYCLE)], "dash": DASHES[i % len(DASHES)], "width": 2},
              "hovertemplate": "%{x:.1f} h: %{y:.4g} MBq<extra>" + nuclide + "</extra>"}
             for i, (nuclide, a) in enumerate(activity_MBq.items())
         ],

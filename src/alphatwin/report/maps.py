@@ -197,7 +197,7 @@ def _rounded(value: Any) -> Any:
 
 
 def _moment(hours: float) -> str:
-    return f"{hours:.6g} h" if hours > 1e-9 else "0 h"
+    return f"{hours:.6g} h"
 
 
 def _region_table(report: MapsReport) -> str:
@@ -418,7 +418,7 @@ class TallyFile:
                         raise ValueError("its check sum is wrong")
                     streams = tuple((str(a), str(b)) for a, b in one["streams"])
                     self._tallies[one["name"]] = VoxelTally(
-                        one["key"], streams, tuple(map(int, one["batches"])), first, second
+                        one["key"], streams, tuple(map(int, one["batches"])), first, second, str(one.get("code", ""))
                     )
         except Exception as error:  # whatever a file that is none of ours can do
             reason = " ".join(str(error).split())[:100]
@@ -432,7 +432,14 @@ class TallyFile:
         for i, (name, t) in enumerate(self._tallies.items()):
             digest = hashlib.sha256(t.first.tobytes() + t.second.tobytes()).hexdigest()
             about["tallies"].append(
-                {"name": name, "key": t.key, "streams": t.streams, "batches": t.batches, "sha256": digest}
+                {
+                    "name": name,
+                    "key": t.key,
+                    "streams": t.streams,
+                    "batches": t.batches,
+                    "code": t.code,
+                    "sha256": digest,
+                }
             )
             arrays[f"first{i}"], arrays[f"second{i}"] = t.first, t.second
         scratch = ""

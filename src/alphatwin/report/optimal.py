@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import pathlib
 import textwrap
@@ -15,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import figures
-from .files import write_folder
 from .model import DISCLAIMER, Provenance, stats
-from .plan import Section, Table, number_or_dash, plan_page
+from .plan import Section, Table, number_or_dash, plan_page, write_plan
 
 if TYPE_CHECKING:
     from ..biology.optimal import Candidate, OptimalCourse
@@ -115,17 +113,7 @@ class OptimalReport:
         OutputError
             The folder cannot be made or written to.
         """
-        return write_folder(
-            self.case.case,
-            pathlib.Path(parent),
-            {
-                "optimal.html": lambda file: file.write_text(self.html(), encoding="utf-8"),
-                "optimal.json": lambda file: file.write_text(
-                    json.dumps(self.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-                ),
-                "optimal.csv": lambda file: file.write_text(self.csv(), encoding="utf-8"),
-            },
-        )
+        return write_plan(self, "optimal", parent)
 
 
 def _plain(c: Candidate | None) -> dict[str, Any] | None:
@@ -290,7 +278,6 @@ def _front_figure(r: OptimalReport) -> dict[str, Any]:
 
 
 def _rivals_figure(r: OptimalReport) -> dict[str, Any]:
-    dashes = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
     names = list(dict.fromkeys(c.protection for c in r.found.candidates))
     best: dict[tuple[str, int], Candidate] = {}
     for c in r.found.candidates:
@@ -302,7 +289,7 @@ def _rivals_figure(r: OptimalReport) -> dict[str, Any]:
         mine = sorted((c for (p, _), c in best.items() if p == name), key=lambda c: c.cycles)
         data.append(
             {"type": "scatter", "mode": "lines+markers", "name": name, "x": [c.cycles for c in mine], "y": figures._f([c.effect for c in mine]),
-             "line": {"color": figures.CYCLE[i % len(figures.CYCLE)], "dash": dashes[i % len(dashes)], "width": 2}, "marker": {"size": 8},
+             "line": {"color": figures.CYCLE[i % len(figures.CYCLE)], "dash": figures.DASHES[i % len(figures.DASHES)], "width": 2}, "marker": {"size": 8},
              "customdata": figures._f([c.activity_MBq for c in mine]), "hovertemplate": "%{x} x %{customdata:.3g} MBq: %{y:.3g}<extra>" + name + "</extra>"}
         )  # fmt: skip
     if r.found.best is not None:

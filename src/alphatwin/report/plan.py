@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import pathlib
 from collections.abc import Sequence
@@ -11,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from . import figures
+from .files import write_folder
 from .model import DISCLAIMER, Provenance
 
-__all__ = ["Section", "Table", "interval_figure", "number_or_dash", "plan_page", "quantiles", "whiskers"]
+__all__ = ["Section", "Table", "interval_figure", "number_or_dash", "plan_page", "quantiles", "whiskers", "write_plan"]
 
 TEMPLATE = "plan.html.j2"
 
@@ -115,3 +117,19 @@ def interval_figure(
             margin={"l": 170, "r": 20, "t": 45, "b": 55}, height=150 + 30 * len(rows),
         ),
     }  # fmt: skip
+
+
+def write_plan(report: Any, stem: str, parent: str | pathlib.Path) -> pathlib.Path:
+    """Write the report of a planned course as page, JSON and CSV into a folder named after its case."""
+
+    def text_of(file: pathlib.Path) -> str:
+        if file.suffix == ".json":
+            return json.dumps(report.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return str(report.html() if file.suffix == ".html" else report.csv())
+
+    def make(file: pathlib.Path) -> object:
+        return file.write_text(text_of(file), encoding="utf-8")
+
+    return write_folder(
+        report.case.case, pathlib.Path(parent), {f"{stem}.{kind}": make for kind in ("html", "json", "csv")}
+    )

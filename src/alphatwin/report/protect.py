@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import pathlib
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -14,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import figures
-from .files import write_folder
 from .model import DISCLAIMER, Provenance, stats
-from .plan import Section, Table, interval_figure, number_or_dash, plan_page, quantiles, whiskers
+from .plan import Section, Table, interval_figure, number_or_dash, plan_page, quantiles, whiskers, write_plan
 
 if TYPE_CHECKING:
     from ..biology.protection import Schedule
@@ -175,17 +173,7 @@ class ProtectReport:
         OutputError
             The folder cannot be made or written to.
         """
-        return write_folder(
-            self.case.case,
-            pathlib.Path(parent),
-            {
-                "protect.html": lambda file: file.write_text(self.html(), encoding="utf-8"),
-                "protect.json": lambda file: file.write_text(
-                    json.dumps(self.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-                ),
-                "protect.csv": lambda file: file.write_text(self.csv(), encoding="utf-8"),
-            },
-        )
+        return write_plan(self, "protect", parent)
 
 
 def _asked(r: ProtectReport) -> str:
@@ -319,12 +307,11 @@ def _answer(r: ProtectReport) -> Section:
 
 
 def _over_time(r: ProtectReport) -> Section:
-    dashes = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
     data: list[dict[str, Any]] = []
     for i, s in enumerate(r.strategies):
         data.append(
             {"type": "scatter", "mode": "lines", "name": s.name, "x": figures._f(s.times_y), "y": figures._f(s.egfr_band[1]),
-             "line": {"color": figures.CYCLE[i % len(figures.CYCLE)], "dash": dashes[i % len(dashes)], "width": 2},
+             "line": {"color": figures.CYCLE[i % len(figures.CYCLE)], "dash": figures.DASHES[i % len(figures.DASHES)], "width": 2},
              "hovertemplate": "%{x:.1f} y: %{y:.1f}<extra>" + s.name + "</extra>"}
         )  # fmt: skip
     base = r[r.reference]

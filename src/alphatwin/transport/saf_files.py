@@ -76,6 +76,7 @@ SOURCES = {
 _SIDES = ("kidney_left", "kidney_right")
 _NOT_APART = ("blood", *_SIDES)  # parts of other regions
 _REMAINDER_SHARE = 0.6  # of its mass, at least, that the files must have
+_MOST_ABSORBED = 1.1  # above 1, since masses of small organs are rounded to one or two digits
 _GONADS = {"adult-male": "Testes", "adult-female": "Ovaries"}
 
 
@@ -330,7 +331,7 @@ def read_saf_folder(folder: str | os.PathLike[str], anatomy: str = "adult-male")
     Raises
     ------
     DomainError
-        No such folder or files, several of one kind, files that do not go together.
+        No such folder or files, several of one kind, files that do not go together, an absorbed fraction above 1.
     """
     place = pathlib.Path(folder)
     if not place.is_dir():
@@ -359,7 +360,29 @@ def read_saf_folder(folder: str | os.PathLike[str], anatomy: str = "adult-male")
             raise DomainError(
                 f"The files of {place} do not go together: {table_.radiation}s have other regions than photons."
             )
+    _check_absorbed(tables, anatomy, place)
     return tables
+
+
+def _check_absorbed(tables: Mapping[Radiation, SafTable], anatomy: str, place: pathlib.Path) -> None:
+    """Refuse fractions by which a region takes up more energy than was emitted: phi = SAF m, m its reference mass with blood."""
+    from .bodies import setting_of
+
+    masses = setting_of(anatomy).masses_g
+    for radiation, table in tables.items():
+        for name, target in _names(table, anatomy)[0].items():
+            if name not in masses or TARGETS.get(name) != SOURCES.get(name):  # a layer of the organ has another mass
+                continue
+            absorbed = table.saf_per_kg[table.targets.index(target)] * masses[name] / 1e3  # [source, energy]
+            if float(absorbed.max()) > _MOST_ABSORBED:
+                source, at = (int(i) for i in np.unravel_index(int(absorbed.argmax()), absorbed.shape))
+                saf = float(table.saf_per_kg[table.targets.index(target), source, at])
+                raise DomainError(
+                    f"{place.name}: SAF of {radiation}s of {table.energy_MeV[at]:g} MeV, {target} <- {table.sources[source]}, is "
+                    f"{saf:.4g} per kg; times the {masses[name] / 1e3:.4g} kg of the {name.replace('_', ' ')} of {anatomy} that is an absorbed "
+                    f"fraction of {float(absorbed.max()):.3g}, and no more than 1 can be absorbed. Are the SAF per kg, of this "
+                    "anatomy, for masses with blood?"
+                )
 
 
 def _checked(table: SafTable, radiation: Radiation, file: pathlib.Path) -> SafTable:

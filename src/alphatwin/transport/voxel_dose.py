@@ -17,12 +17,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from .._jit import source_sha256
 from ..errors import DomainError, suggestion
 from ..physics import RADIATIONS
 from ..physics.matter import Material
@@ -68,6 +69,8 @@ class VoxelTally:
         Batches done per stream.
     first, second : Array[stream, voxel]
         Sums of MeV and of its variance over histories.
+    code : str
+        SHA-256 of alphatwin's own sources: histories of two versions are not the same, and their sums do not go together.
     """
 
     key: str
@@ -75,6 +78,7 @@ class VoxelTally:
     batches: tuple[int, ...]
     first: Array
     second: Array
+    code: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -531,9 +535,14 @@ def _start(grid: _Grid, options: _Options, streams: Sequence[_Stream]) -> VoxelT
                 "The tally to resume from belongs to another request: maps, media, voxel size, nuclides, seed, "
                 "batch_histories and device must be the same."
             )
+        if options.resume.code != source_sha256():
+            raise DomainError(
+                f"The tally to resume from was made by another version of alphatwin (code {options.resume.code[:12] or 'unknown'}, "
+                f"here {source_sha256()[:12]}), and sums of two versions are not added up. Go on with that version, or begin anew."
+            )
         return options.resume
-    n = grid.density.size
-    return VoxelTally(key, names, (0,) * len(streams), np.zeros((len(streams), n)), np.zeros((len(streams), n)))
+    first, second = np.zeros((2, len(streams), grid.density.size))
+    return VoxelTally(key, names, (0,) * len(streams), first, second, source_sha256())
 
 
 def _next(done: Sequence[int], streams: Sequence[_Stream], shares: Sequence[float]) -> int:
@@ -560,7 +569,7 @@ def _added(tally: VoxelTally, i: int, sums: tuple[Array, Array]) -> VoxelTally:
     first[i] += sums[0]
     second[i] += sums[1]
     batches_ = tuple(n + (k == i) for k, n in enumerate(tally.batches))
-    return VoxelTally(tally.key, tally.streams, batches_, first, second)
+    return replace(tally, batches=batches_, first=first, second=second)
 
 
 def _state(

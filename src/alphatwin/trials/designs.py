@@ -42,6 +42,7 @@ Conventions, for whoever drives a design (recursion, simulation, calendar, repla
 
 from __future__ import annotations
 
+import abc
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -187,7 +188,7 @@ class Records:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Design:
+class Design(abc.ABC):
     """A dose-finding rule; see the module for what its four answers mean.
 
     Parameters
@@ -242,13 +243,13 @@ class Design:
 
     # the rule, for many trials -------------------------------------------------------------------------------------------
 
+    @abc.abstractmethod
     def decide_batch(self, states: States) -> tuple[Ints, Ints]:
         """Level of the next cohort (0: stop) and highest level still allowed, after a cohort; complete data."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def select_batch(self, states: States) -> Ints:
         """The recommended level of each finished trial; 0: none."""
-        raise NotImplementedError
 
     def decide_records_batch(self, records: Records) -> tuple[Ints, Ints]:
         """The same in calendar time; WAIT (-1) where pending patients must be followed first; lost patients do not count."""
@@ -328,9 +329,9 @@ class Design:
 
     # words ---------------------------------------------------------------------------------------------------------------
 
+    @abc.abstractmethod
     def protocol_text(self, levels: int | None = None) -> str:
         """The rule in plain English with this design's numbers, to be put into a protocol."""
-        raise NotImplementedError
 
 
 def open_below(closed: Bools) -> Ints:

@@ -8,6 +8,7 @@ recommended (:mod:`alphatwin.trials.isotonic`).
 
 from __future__ import annotations
 
+import abc
 import functools
 import math
 from abc import abstractmethod
@@ -191,9 +192,9 @@ class IntervalDesign(Design):
         title = f"{self.name}, target DLT rate {self.target:g}"
         return table_from_actions(title, sizes, move, eliminate, stop, self.protocol_text())
 
+    @abc.abstractmethod
     def rule_text(self) -> str:
         """The sentence that says when to move, by design."""
-        raise NotImplementedError
 
     def protocol_text(self, levels: int | None = None) -> str:
         """The rule in plain English with this design's numbers."""

@@ -12,6 +12,7 @@ three boundaries that minimise the probability of a wrong move under six hypothe
 
 from __future__ import annotations
 
+import abc
 import functools
 from dataclasses import dataclass
 
@@ -59,9 +60,9 @@ class TwoOutcomeDesign(Design):
             whole("enough", self.enough)
 
     @property
+    @abc.abstractmethod
     def least_response(self) -> float:
         """Lowest response rate of interest."""
-        raise NotImplementedError
 
     def responses_of(self, states: States) -> Ints:
         """Responses by level, or a refusal."""

@@ -17,10 +17,10 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, field_validator, model_validator
 
 from ..biology.complication import Logistic, Lyman
+from ..case._fields import Part, fault
 from ..case.reading import Parts, located, read_as
 from ..errors import AlphatwinError, CaseError, DomainError, suggestion
 from ..units import read_quantity
@@ -53,15 +53,6 @@ Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 
 
-def _fault(text: str, *place: str | int) -> PydanticCustomError:
-    """A fault at a place below the field that is being checked."""
-    return PydanticCustomError("fault", "{reason}", {"reason": text, "place": place})
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
 def _activity(text: object, *, per_kg: bool = False) -> float:
     """MBq (or MBq/kg) from text with a unit."""
     if per_kg:
@@ -69,7 +60,7 @@ def _activity(text: object, *, per_kg: bool = False) -> float:
     return read_quantity(text, "MBq", "activity")
 
 
-class HazardSpec(_Part):
+class HazardSpec(Part):
     """Late toxicity as a Weibull time whose hazard grows with cumulative activity."""
 
     probability: Probability = Field(description="by `by_months` at the cumulative activity `at`")
@@ -89,7 +80,7 @@ class HazardSpec(_Part):
         return LateHazard(self.probability, _activity(self.at), self.power, self.shape, self.by_months)
 
 
-class EgfrSpec(_Part):
+class EgfrSpec(Part):
     """Late renal toxicity as a decline of eGFR (mL/min/1.73 m2) that crosses a threshold."""
 
     baseline: Positive
@@ -105,7 +96,7 @@ class EgfrSpec(_Part):
         return EgfrDecline(**self.model_dump())
 
 
-class CourseSpec(_Part):
+class CourseSpec(Part):
     """A course of cycles with acute, cumulative and late toxicity."""
 
     activity: tuple[str, ...] = Field(min_length=1, description="per cycle, one per dose, e.g. ['4 MBq', '8 MBq']")
@@ -130,11 +121,11 @@ class CourseSpec(_Part):
     @model_validator(mode="after")
     def _one_late(self) -> Self:
         if (self.late is None) == (self.egfr is None):
-            raise _fault("give late (a hazard) or egfr (a decline), one of the two.", "late")
+            raise fault("give late (a hazard) or egfr (a decline), one of the two.", "late")
         return self
 
 
-class ResponseSpec(_Part):
+class ResponseSpec(Part):
     """A dose-response curve in gray."""
 
     model: Literal["lyman", "logistic"] = "logistic"
@@ -146,7 +137,7 @@ class ResponseSpec(_Part):
         return (Lyman if self.model == "lyman" else Logistic)(self.d50_Gy, self.slope)
 
 
-class ArmSpec(_Part):
+class ArmSpec(Part):
     """How much is given, how often."""
 
     label: str
@@ -164,7 +155,7 @@ class ArmSpec(_Part):
         try:
             self.build()
         except AlphatwinError as error:
-            raise _fault(str(error), "activity") from None
+            raise fault(str(error), "activity") from None
         return self
 
     def build(self) -> Arm:
@@ -176,7 +167,7 @@ class ArmSpec(_Part):
         )  # fmt: skip
 
 
-class PatientsSpec(_Part):
+class PatientsSpec(Part):
     """A mechanistic truth: a table of virtual patients, arms, dose-response."""
 
     file: str = Field(
@@ -190,7 +181,7 @@ class PatientsSpec(_Part):
     late_shape: Positive = 2.0
 
 
-class TruthSpec(_Part):
+class TruthSpec(Part):
     """What is true: a table (dlt), a course, or virtual patients."""
 
     note: str = Field(
@@ -212,16 +203,16 @@ class TruthSpec(_Part):
     def _one_kind(self) -> Self:
         given = [k for k in ("dlt", "course", "patients") if getattr(self, k) is not None]
         if len(given) != 1:
-            raise _fault(f"give one of dlt, course and patients; {' and '.join(given) or 'none'} was given.")
+            raise fault(f"give one of dlt, course and patients; {' and '.join(given) or 'none'} was given.")
         if self.dlt is None and self.second_half is not None:
-            raise _fault("goes with dlt only.", "second_half")
+            raise fault("goes with dlt only.", "second_half")
         if self.patients is not None and (self.response is not None or self.labels):
-            raise _fault("virtual patients have responses and labels of their own; leave response and labels out.")
+            raise fault("virtual patients have responses and labels of their own; leave response and labels out.")
         if self.patients is None:
             try:
                 self.build(pathlib.Path())
             except AlphatwinError as error:
-                raise _fault(str(error)) from None
+                raise fault(str(error)) from None
         return self
 
     def build(self, folder: pathlib.Path) -> Truth:
@@ -251,7 +242,7 @@ class TruthSpec(_Part):
         )  # fmt: skip
 
 
-class CalendarSpec(_Part):
+class CalendarSpec(Part):
     """Arrivals, reading, dropout."""
 
     accrual_per_month: Positive = 2.0
@@ -266,7 +257,7 @@ class CalendarSpec(_Part):
         return Calendar(**self.model_dump())
 
 
-class SimulationSpec(_Part):
+class SimulationSpec(Part):
     """How the operating characteristics are computed."""
 
     exact: bool = Field(default=True, description="by recursion where the design and the truth allow it")
@@ -277,7 +268,7 @@ class SimulationSpec(_Part):
     )
 
 
-class ProtectionSpec(_Part):
+class ProtectionSpec(Part):
     """A randomised kidney-protection trial, slope of eGFR primary."""
 
     slope_sd: Positive = Field(description="SD of slopes between patients, mL/min/1.73 m2 per year: bring your own")
@@ -297,7 +288,7 @@ class ProtectionSpec(_Part):
         return ProtectionTrial(**self.model_dump(exclude={"power"}))
 
 
-class TrialSpec(_Part):
+class TrialSpec(Part):
     """A file for `alphatwin trial`."""
 
     trial: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="names the folder of the results")
@@ -318,21 +309,19 @@ class TrialSpec(_Part):
             try:
                 make_design(given)
             except _KeyFault as error:
-                raise _fault(str(error), name, error.key) from None
+                raise fault(str(error), name, error.key) from None
             except AlphatwinError as error:
-                raise _fault(str(error), name) from None
+                raise fault(str(error), name) from None
         return {name: _written_out(given) for name, given in value.items()}
 
     @model_validator(mode="after")
     def _something_to_do(self) -> Self:
         if not self.truths and (self.designs or self.protection is None):
-            raise _fault(
-                "is empty; designs are judged under truths (or give protection, a protection trial).", "truths"
-            )
+            raise fault("is empty; designs are judged under truths (or give protection, a protection trial).", "truths")
         for kind in ("designs", "truths"):
             for name in getattr(self, kind):
                 if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
-                    raise _fault(
+                    raise fault(
                         f"{name!r} cannot name a file; use letters, digits, dot, dash and underscore.", kind, name
                     )
         return self
@@ -427,7 +416,6 @@ def load_trial(path: str | pathlib.Path, *, check_truths: bool = True) -> TrialS
     alphatwin.errors.CaseError: There is no file nowhere.yaml.
     """
     found = read_as(path, TrialSpec, _PARTS)
-    assert isinstance(found, TrialSpec)
     if not check_truths:
         return found
     levels = {}
