@@ -160,8 +160,10 @@ WORDS = {
     "PhysiciansOfRecord": "Garply^Hoople", "StudyID": "STUDY-55501", "StudyDescription": "for Quibble", "OtherPatientIDs": "OLD-31337",
     "SeriesDescription": "SPECT Zebedee", "ProtocolName": "XyzzyProto", "PatientComments": "aunt of Wobble",
 }  # fmt: skip
-HIDDEN = ("Quibble", "Zebedee", "778812", "19510203", "1951-02-03", "991177", "Pancras", "Xyzzy", "Frobnitz", "Grault", "Corge", "Waldo",
-          "Thud", "Plugh", "Garply", "Hoople", "55501", "31337", "Wobble")  # fmt: skip
+HIDDEN = (  # digits alone only where they are many: identifiers and curves are made of digits too
+    "Quibble", "Zebedee", "ZQ-778812", "19510203", "1951-02-03", "ACC-991177", "Pancras", "Xyzzy", "Frobnitz", "Grault", "Corge", "Waldo",
+    "Thud", "Plugh", "Garply", "Hoople", "STUDY-55501", "OLD-31337", "Wobble",
+)  # fmt: skip
 
 
 def named_study(source, target):
