@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from ..case.images import ImagesCase
 from ..draws import Draws
-from ..errors import AlphatwinError, CaseError
+from ..errors import AlphatwinError, CaseError, FitError
 from ..imaging.activity import ActivitySeries, activity_series, region_activity, region_shares
 from ..imaging.quantify import (
     ActivitySamples,
@@ -347,10 +347,16 @@ def fitted(
                     "fit.effective_half_life: one time point cannot show how activity clears. Give it, or model: {'*': hanscheid}."
                 )
             form = "madsen"
-        curves[s.region] = _named(s.region, lambda s=s, form=form, half_life=half_life: fit_samples(
-            s, nuclide=carrier, draws=draws, model=form, extra_relative_sd=case.registration.sd,
-            population_half_life_h=half_life,
-        ))  # fmt: skip
+        try:
+            curves[s.region] = _named(s.region, lambda s=s, form=form, half_life=half_life: fit_samples(
+                s, nuclide=carrier, draws=draws, model=form, extra_relative_sd=case.registration.sd,
+                population_half_life_h=half_life,
+            ))  # fmt: skip
+        except FitError:  # noise lets a curve rise, or fall slower than decay allows
+            if few is None or not few.rather_few[i]:
+                raise
+            curves[s.region] = _named(s.region, lambda i=i, s=s: few.curve(i, s, made.units[i], carrier, draws, None))
+            notes.append(few.note(i, s.region))
         own_shape = case.recovery is not None and case.recovery.fwhm_mm is not None
         for note in curves[s.region].notes:
             if not (own_shape and "comes from spheres" in note):
