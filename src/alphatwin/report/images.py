@@ -366,7 +366,7 @@ class ImagesReport:
             "regions.dcm": ("Segmentation", lambda file: write_seg(labels, reference, file, **keep)),
             "time-integrated-activity.dcm": ("Parametric Map, MBq h", lambda file: write_parametric_map(
                 tia, reference, file, unit=("MBq.h", "megabecquerel hour"), label="TIA",
-                quantity=("TIA", "99ALPHATWIN", "Time-integrated activity"), **keep)),
+                quantity=("TIA", "99ALPHATWIN", "Time-integrated activity" + (", predicted" if head else "")), **keep)),
             "dose-sr.dcm": ("Radiopharmaceutical Radiation Dose SR", lambda file: write_dose_sr(given, organs, reference, file, comment=told, **keep)),
             "measurements-sr.dcm": ("measurement report, TID 1500", lambda file: write_measurement_sr(
                 measures, file.parent / "regions.dcm", file, method=method, **keep)),

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from ..case.images import ImagesCase
 from ..draws import Draws
-from ..errors import AlphatwinError, CaseError, ImageError, suggestion
+from ..errors import AlphatwinError, CaseError, FitError, ImageError, suggestion
 from ..imaging.activity import ActivitySeries, activity_series, region_activity, region_shares
 from ..imaging.quantify import (
     ActivitySamples,
@@ -403,10 +403,16 @@ def fitted(
             )
             notes.append(few.note(i, s.region))
             continue
-        curves[s.region] = _fitted(s.region, lambda s=s, form=form, half_life=half_life: fit_samples(
-            s, nuclide=carrier, draws=draws, model=form, extra_relative_sd=case.registration.sd,
-            population_half_life_h=half_life, population_relative_sd=case.fit.effective_half_life_sd or 0.0,
-        ))  # fmt: skip
+        try:
+            curves[s.region] = _fitted(s.region, lambda s=s, form=form, half_life=half_life: fit_samples(
+                s, nuclide=carrier, draws=draws, model=form, extra_relative_sd=case.registration.sd,
+                population_half_life_h=half_life, population_relative_sd=case.fit.effective_half_life_sd or 0.0,
+            ))  # fmt: skip
+        except FitError:  # noise lets a curve rise, or fall slower than decay allows
+            if few is None or not few.rather_few[i]:
+                raise
+            curves[s.region] = _named(s.region, lambda i=i, s=s: few.curve(i, s, made.units[i], carrier, draws, None))
+            notes.append(few.note(i, s.region))
         own_shape = case.recovery is not None and case.recovery.fwhm_mm is not None
         for note in curves[s.region].notes:
             if not (own_shape and "comes from spheres" in note):

@@ -34,7 +34,7 @@ from ..kinetics import InPlace, chain_kinetics, integrate
 from ..physics.nuclides import chain_table
 from ..physics.nuclides import nuclide as nuclide_of
 from ..report.images import TimeActivity
-from ..report.images_windows import RatioRow, WindowRow, WindowsResult
+from ..report.images_windows import ALL, RatioRow, WindowRow, WindowsResult
 from ._images_activity import Corrected, RegionCurves, corrected, fitted, outlined
 
 __all__ = [
@@ -503,7 +503,22 @@ def windows_result(
             sd = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
             low, high = np.quantile(values, (0.025, 0.975)).tolist() if len(values) > 1 else (math.nan, math.nan)
             ratios.append(RatioRow(name, None, m, first, nominal, sd, expected, low, high))
+    for m in split.members[1:]:
+        ratios.append(_of_all(windows, drawn, m, first))
     return WindowsResult(first, rows, tuple(ratios), tuple(c for m in split.members[1:] for c in courses[m]))
+
+
+def _of_all(windows: WindowCurves, drawn: Any, m: str, first: str) -> RatioRow:
+    """All regions together: a daughter decays no more often than it is fed, unless it came from outside the images."""
+    values = (drawn.sel(nuclide=m).sum("region") / drawn.sel(nuclide=first).sum("region")).values
+    nominal = sum(map(_integral, windows.found[m].curves.values())) / sum(
+        map(_integral, windows.carrier.curves.values())
+    )
+    low, high = np.quantile(values, (0.025, 0.975)).tolist() if len(values) > 1 else (math.nan, math.nan)
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    every = integrate(chain_kinetics({"all": ([1.0], [1.0])}, first, InPlace())).decays
+    expected = float(every.sel(nuclide=m)[0, 0] / every.sel(nuclide=first)[0, 0])
+    return RatioRow(ALL, None, m, first, nominal, sd, expected, low, high)
 
 
 def _integral(curve: CurveSamples) -> float:
