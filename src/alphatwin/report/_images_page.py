@@ -216,6 +216,9 @@ def _course(report: ImagesReport, a: Any) -> dict[str, Any]:
 
 def _histogram(report: ImagesReport, *, all_cycles: bool = False) -> dict[str, Any]:
     """Of this cycle with the band of each region, or of all cycles, whose earlier doses have no uncertainty."""
+    title = "All cycles" if all_cycles else "Dose-volume histogram"
+    if not all_cycles and report.case.options.samples > 1:
+        title += ", bands 90 %"
     factors = {r.name: (1.0, 1.0) if all_cycles else r.factor_90 for r in report.regions}
     data: list[dict[str, Any]] = []
     for i, (name, h) in enumerate(list(report.histograms(all_cycles=all_cycles).items())[:MOST]):
@@ -232,7 +235,7 @@ def _histogram(report: ImagesReport, *, all_cycles: bool = False) -> dict[str, A
     return {
         "data": data,
         "layout": figures._layout(
-            title={"text": "All cycles" if all_cycles else "Dose-volume histogram, bands 90 %", "x": 0.02, "xanchor": "left", "font": {"size": 14}},
+            title={"text": title, "x": 0.02, "xanchor": "left", "font": {"size": 14}},
             xaxis=figures._axis("dose (Gy)", rangemode="tozero"), yaxis=figures._axis("volume (%)", range=[0, 103]),
             showlegend=True, legend={"orientation": "h", "x": 0, "y": -0.18, "yanchor": "top"}, height=460,
         ),

@@ -418,7 +418,7 @@ def _table(rows: list[list[Any]]) -> str:
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     for row in rows:
-        table.writerow(["" if v is None else f"{v:.7g}" if isinstance(v, float) else v for v in row])
+        table.writerow(["" if v is None or v != v else f"{v:.7g}" if isinstance(v, float) else v for v in row])
     return out.getvalue()
 
 
@@ -428,7 +428,8 @@ def _region_table(report: ImagesReport) -> str:
             "mean_EQD2_Gy", "equivalent_uniform_BED_Gy", *CSV_COLUMNS]  # fmt: skip
     rows: list[list[Any]] = [head]
     for r in report.regions:
-        low, high = (r.mean_Gy * f for f in r.factor_90)
+        sampled = len(r.samples_Gy) > 1
+        low, high = (r.mean_Gy * f if sampled else math.nan for f in r.factor_90)
         rows.append([r.name, r.volume_mL, r.volume_sd_mL, r.mass_g, r.time_integrated_activity_MBq_h, r.time_integrated_activity_sd_MBq_h,
                      r.effective_half_life_h, r.mean_Gy, r.sd_Gy, low, high, r.voxel_mean_Gy, r.d98_Gy, r.d50_Gy, r.d2_Gy, r.bed_Gy, r.eqd2_Gy,
                      r.eubed_Gy, *csv_cells(r.name, report.cells, report.daughters)])  # fmt: skip

@@ -289,7 +289,9 @@ def outlined(case: ImagesCase, registered: Registered) -> Outlined:
     outlines = study.points[ref].labels
     assert outlines is not None
     spread = {
-        n: volume_sd_mL(_cropped(outlines, n), n, fwhm_mm=_drawn_with(case, n), contour_sd_mm=case.fit.contour_sd_mm)
+        n: volume_sd_mL(
+            _cropped(outlines, n), n, fwhm_mm=_drawn_with(case, study, n), contour_sd_mm=case.fit.contour_sd_mm
+        )
         for n in names
     }
     apart = region_shares(sets[ref], names)
@@ -307,9 +309,18 @@ def _turns(transform: Transform) -> bool:
     return True
 
 
-def _drawn_with(case: ImagesCase, name: str) -> float:
-    """Resolution (mm) of the image a region was drawn on: that of the SPECT for a threshold, a CT's is below its voxel."""
-    return (_width(case) or 0.0) if name in case.outlines.lesions else 0.0
+def _drawn_with(case: ImagesCase, study: Study, name: str) -> float:
+    """Resolution (mm) of the image a region was drawn on: a CT's is below its voxel, that of a threshold is the SPECT's.
+
+    Its voxels count too (`volume_sd_mL`: a^2/6 beside FWHM^2/(4 ln 2)), where the region was carried to a finer grid.
+    """
+    if name not in case.outlines.lesions:
+        return 0.0
+    point = study.points[case.images.reference - 1]
+    assert point.labels is not None
+    drawn, kept = (float(np.cbrt(1000 * g.voxel_mL)) for g in (point.emission.grid, point.labels.grid))
+    voxels = 4 * math.log(2) * max(drawn**2 - kept**2, 0.0) / 6
+    return math.sqrt((_width(case) or 0.0) ** 2 + voxels)
 
 
 def _alone(registered: Registered) -> Registered:
