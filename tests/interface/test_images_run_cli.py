@@ -618,7 +618,7 @@ def test_a_prediction_says_so_wherever_a_dose_stands(lead):
 def test_the_truth_of_the_therapy_nuclide_comes_back(lead):
     rows = lead[1]["truth"]
     assert sum("of Pb-212" in r["what"] for r in rows) == 3
-    assert sum(r["what"] == "mean dose" for r in rows) == 3
+    assert sum(r["what"] == "mean dose, daughters in place" for r in rows) == 3
     assert all(r["inside"] for r in rows), [r for r in rows if not r["inside"]]
     nuclides = set(lead[1]["regions"][0]["by_nuclide_radiation_Gy"])
     assert nuclides == {"Pb-212", "Bi-212", "Po-212", "Tl-208"}  # 203Pb itself gives nothing here
