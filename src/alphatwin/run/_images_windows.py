@@ -121,7 +121,7 @@ def stands_for(nuclide: str, carrier: str) -> tuple[str, float]:
     ('Bi-213', 1.0)
     >>> member, ratio = stands_for("Fr-221", "Ac-225")
     >>> member, round(ratio, 5)
-    ('Ac-225', 1.00033)
+    ('Ac-225', 1.00034)
     """
     table = chain_table(carrier)
     if nuclide not in table.names:
