@@ -294,6 +294,14 @@ def test_low_counts_can_be_refused():
         solved(case(1e-3, low_counts={"below": "refuse"}), noisy(1e-3, 5))
 
 
+def test_an_image_without_any_count_is_refused():
+    study = noisy()
+    empty = _times(study.points[1].windows["440keV"], 0.0)
+    points = (study.points[0], dataclasses.replace(study.points[1], windows={"440keV": empty}), study.points[2])
+    with pytest.raises(CaseError, match="time point 2 holds no count"):
+        solved(case(), dataclasses.replace(study, points=points))
+
+
 def test_many_counts_do_not_touch_the_fit():
     """Where everything is far above its limit, the curves are those of the weighted fit."""
     found = solved(case(50.0), noisy(50.0))

@@ -88,8 +88,13 @@ def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_
     Raises
     ------
     CaseError
-        A point is below its limit and the case says ``low_counts: {below: refuse}``.
+        A point is below its limit and the case says ``low_counts: {below: refuse}``; an image without any count.
     """
+    for k, image in enumerate(images.images, 1):
+        if image.sigma is not None and not (image.array > 0).any():
+            raise CaseError(
+                f"images: the image of time point {k} holds no count at all. Leave it out by images.series."
+            )
     worth = [_worth(i.array, i.sigma) for i in images.images]
     if any(w is None for w in worth):
         return None

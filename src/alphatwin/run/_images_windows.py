@@ -121,7 +121,7 @@ def stands_for(nuclide: str, carrier: str) -> tuple[str, float]:
     ('Bi-213', 1.0)
     >>> member, ratio = stands_for("Fr-221", "Ac-225")
     >>> member, round(ratio, 5)
-    ('Ac-225', 1.00033)
+    ('Ac-225', 1.00034)
     """
     table = chain_table(carrier)
     if nuclide not in table.names:
@@ -305,8 +305,9 @@ def _correlation(
         lever = np.stack([inverse[0] / part.recovery, inverse[i] / other.recovery])  # [end, window]
         covariance = np.einsum("aw,bw,wt->abt", lever, lever, rate[:, row] ** 2)
         covariance += case.registration.sd**2 * ends[:, None] * ends[None, :]
-        r = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
-        out[part.region] = float(np.clip(np.nan_to_num(r).mean(), -0.99, 0.99))
+        scale = np.sqrt(covariance[0, 0] * covariance[1, 1])
+        r = np.divide(covariance[0, 1], scale, out=np.zeros_like(scale), where=scale > 0)
+        out[part.region] = float(np.clip(r.mean(), -0.99, 0.99))
     return out
 
 
