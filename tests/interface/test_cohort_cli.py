@@ -193,6 +193,7 @@ def test_killed_and_resumed_gives_the_same_bytes(alphatwin, file, tmp_path):
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_whole_and_exits_130(alphatwin, file, tmp_path):
     code, err = stopped(file, tmp_path, signal.SIGINT)
     assert code == 130, err

@@ -200,9 +200,8 @@ def test_inverse_square_in_thin_matter():
     assert u < 0.03 * expected
 
 
-@pytest.mark.parametrize(
-    "energy", [pytest.param(0.03, marks=pytest.mark.slow), 0.15, pytest.param(2.0, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("energy", [0.03, 0.15, 2.0])
 def test_against_the_voxel_engine(energy):
     """The same bodies of three media followed face by face with the track-length estimator of the voxel Monte Carlo."""
     shape = synthetic(

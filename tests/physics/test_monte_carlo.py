@@ -488,6 +488,7 @@ def test_a_positron_emitter_keeps_its_photons_apart():
 # --- statistics ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_error_bars_are_right():
     """Thirty seeds: the scatter of each voxel over its stated error. Means of chi-square per degree of freedom over many
     voxels; 14 % is four standard errors of such a mean over the few independent numbers there are."""

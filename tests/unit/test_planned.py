@@ -266,6 +266,7 @@ def test_what_the_patient_is_given_moves_the_kidneys(changed, moves):
     assert kidneys(changed) > 1.05 * kidneys({}), moves
 
 
+@pytest.mark.slow
 def test_every_target_of_the_catalogue_that_has_a_model_runs():
     for agent in ("ac225-psma-617", "at211-mabg"):
         told = {"case": "x", "treatment": {"agent": agent, "activity": "8 MBq"}, "options": {"samples": 1}, "kinetics": {"source": "pbpk"}}  # fmt: skip

@@ -72,6 +72,7 @@ def test_masses_and_remainder_of_a_phantom(mine):
     assert float(half[0, 1]) == float(full[0, 1])
 
 
+@pytest.mark.slow
 def test_a_ball_absorbs_what_a_sphere_does():
     """A ball of 5 cm in a large body against the sphere model in an infinite medium: 5 %, the sphere model's own limits."""
     axis = np.arange(60) - 29.5
@@ -107,6 +108,7 @@ def test_edges_stand_in_the_order_of_the_axes(tmp_path):
     assert read.voxel_mm == (5.0, 10.0, 20.0)
 
 
+@pytest.mark.slow
 def test_the_seed_and_nothing_else_decides(mine):
     again = phantom()
     np.testing.assert_array_equal(mine.fractions.saf, again.fractions.saf)
