@@ -8,7 +8,8 @@ import pytest
 
 from alphatwin.imaging.quantify import sphere_recovery
 from alphatwin.imaging.values import Grid, Image, Labels
-from alphatwin.run._images_activity import REST, _through, _transfer, body_of, rest_of
+from alphatwin.run._images_activity import REST, _through, _transfer
+from alphatwin.run._images_body import body_of, rest_of
 
 FWHM = 2 * math.sqrt(2 * math.log(2))
 
@@ -166,6 +167,5 @@ def test_a_voxel_that_came_out_below_zero_is_not_known_exactly():
     grid = Grid((1, 1, 3), np.eye(4))
     maps = {"Lu-177": Image(decays, grid, "decays", sigma=sigma)}
     found = {"uncertainty": SimpleNamespace(values=np.zeros((1, 1, 3, 1, 1)))}
-    curve = SimpleNamespace(sd=0.0, curve=SimpleNamespace(time_integrated_activity_MBq_h=1.0))
-    made = _sd(maps, found, total, {"all": np.ones((1, 1, 3), np.float32)}, {"all": curve})
+    made = _sd(maps, found, total, {"all": np.ones((1, 1, 3), np.float32)}, {"all": 0.0})
     assert made == pytest.approx(np.array([[[2.0, 0.5, 0.0]]]))

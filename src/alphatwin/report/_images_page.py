@@ -48,6 +48,7 @@ def page(report: ImagesReport) -> str:
         title=report.case.title or report.case.case, css=css, disclaimer=DISCLAIMER, report=report, s=report.summary(),
         written=list(report.files().items()), groups=_figures(report, _script), isodose=ISODOSE,
         survival_needs=next((n for n in report.notes if n.startswith("Survival of cells is not computed")), ""),
+        outside=next((n for n in report.notes if n.startswith("Much of the activity lies outside")), ""),
         noisy=next((n for n in report.notes if n.startswith(NOISY)), ""),
         no_organ=next((n for n in report.notes if n.startswith(NO_ORGAN)), ""),
         citations=[(key, source(key).text) for key in report.provenance.sources], provenance=report.provenance,
