@@ -301,7 +301,8 @@ def outlined(case: ImagesCase, registered: Registered) -> Outlined:
     if edge is not None:
         apart_from = Labels(Boxes.of(grid.shape, edge.masks.items()), grid)
         ways = [None if k == ref or bent else t.inverse() for k, t in enumerate(registered.transforms)]
-        sets = [s.joined(carry_labels(apart_from, s.grid, way)) for s, way in zip(sets, ways, strict=True)]
+        carried = [replace(carry_labels(apart_from, s.grid, way), notes=()) for s, way in zip(sets, ways, strict=True)]
+        sets = [s.joined(c) for s, c in zip(sets, carried, strict=True)]
     return Outlined(tuple(names), sets, shares, grid, spread, bent, edge, cut)
 
 
