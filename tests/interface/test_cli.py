@@ -208,6 +208,15 @@ def test_schema_of_a_case_of_cells(alphatwin):
     assert made == schema("cells")
     assert made["required"] == ["case", "cluster", "source", "response"]
     assert json.loads(alphatwin("schema", "maps").out) == schema("maps")
+    images = json.loads(alphatwin("schema", "images").out)
+    assert images == schema("images")
+    assert {"images", "calibration", "outlines", "recovery", "registration", "fit", "earlier"} <= set(
+        images["properties"]
+    )
+    assert images["$defs"]["Recovery"]["properties"]["fwhm"]["anyOf"][0]["type"] == "string"  # with its unit
+    phantom = json.loads(alphatwin("schema", "phantom").out)
+    assert phantom["$defs"]["Scanner"]["properties"]["voxel"]["type"] == "string"
+    assert {"phantom", "nuclide", "scanner"} <= set(phantom["required"])
     wrong = alphatwin("schema", "cell")
     assert wrong.code == 2
     assert "Did you mean cells" in wrong.err

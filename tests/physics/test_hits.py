@@ -282,7 +282,8 @@ def test_nodes_are_probabilities_of_possible_energies(shape, source, target, gap
         assert np.all((left >= 0) & (left <= energy * (1 + 1e-9)))
         more, left_more = tracks.track_nodes(energy, source, cell, cell * share, distance, target, n=40)
         assert weight.sum() == pytest.approx(more.sum(), rel=1e-6, abs=1e-12)
-        assert weight @ left == pytest.approx(more @ left_more, rel=2e-5, abs=1e-9)
+        # a hundredth of the 1 % that S values are asked to keep: tracks that stop in a thin shell are the hardest
+        assert weight @ left == pytest.approx(more @ left_more, rel=1e-4, abs=1e-9)
         if distance > 2 * cell + WATER.csda_range_um("alpha", energy):
             assert len(weight) == 0
 

@@ -22,6 +22,7 @@ from alphatwin.imaging.registration import Registered, Transform
 from alphatwin.imaging.values import Acquisition, Image, Labels, Study, TimePoint
 from alphatwin.physics.nuclides import chain_table
 from alphatwin.physics.nuclides import nuclide as nuclide_of
+from alphatwin.report.images_windows import ALL
 from alphatwin.run._images_activity import REST, calibrated, region_curves
 from alphatwin.run._images_surrogate import predicted
 from alphatwin.run._images_windows import (
@@ -293,6 +294,14 @@ def test_low_counts_can_be_refused():
         solved(case(1e-3, low_counts={"below": "refuse"}), noisy(1e-3, 5))
 
 
+def test_an_image_without_any_count_is_refused():
+    study = noisy()
+    empty = _times(study.points[1].windows["440keV"], 0.0)
+    points = (study.points[0], dataclasses.replace(study.points[1], windows={"440keV": empty}), study.points[2])
+    with pytest.raises(CaseError, match="time point 2 holds no count"):
+        solved(case(), dataclasses.replace(study, points=points))
+
+
 def test_many_counts_do_not_touch_the_fit():
     """Where everything is far above its limit, the curves are those of the weighted fit."""
     found = solved(case(50.0), noisy(50.0))
@@ -345,6 +354,7 @@ def test_the_report_says_where_bismuth_collects():
     assert verdicts["kidney_left", None] == "collects here"
     assert verdicts[REST, None] == "has left"
     assert verdicts["spleen", None] == "equilibrium not excluded"
+    assert verdicts[ALL, None] in ("equilibrium not excluded", "has left")  # the phantom's bismuth is fed, all of it
     assert told.windows[0].drives[:2] == ("Ac-225", "Fr-221")
     assert told.windows[1].drives[0] == "Bi-213"
 

@@ -100,6 +100,24 @@ def test_noise_of_a_region_is_that_of_independent_voxels():
     assert activity.noise_sd_MBq[0] == pytest.approx(0.1 * math.sqrt(n) * WHERE.voxel_mL)
 
 
+@pytest.mark.parametrize("boxed", [False, True])
+def test_activity_before_is_activity_after_with_outlines_of_a_finer_grid(boxed):
+    """Outlines on a CT of 1 mm, kept whole or as boxes: regions and remainder hold what the image holds, the regions what they cover."""
+    from alphatwin.imaging.values import Boxes
+
+    fine = Grid((24, 32, 40), np.diag([1.0, 1.0, 1.0, 1.0]) + np.array([[0, 0, 0, -1.5]] * 3 + [[0] * 4]))
+    masks = {name: np.zeros(fine.shape, bool) for name in ("a", "b")}
+    masks["a"][3:14, 5:21, 8:30], masks["b"][10:20, 15:30, 2:17] = True, True
+    labels = Labels(Boxes.of(fine.shape, masks.items()) if boxed else masks, fine)
+    values = np.random.Generator(np.random.Philox(key=9)).random((4, *WHERE.shape))
+    found = region_activity(series_of(values), labels)
+    assert found.activity_MBq.sum(axis=0) == pytest.approx(values.sum(axis=(1, 2, 3)) * 0.064, rel=1e-6)
+    ones = region_activity(series_of(np.ones_like(values)), labels)
+    either = float((masks["a"] | masks["b"]).sum()) / 1000  # mL; shared voxels count once, by their shares
+    assert ones.activity_MBq[:2, 0].sum() == pytest.approx(either, rel=0.02)
+    assert ones.volume_mL.sum(axis=0) == pytest.approx(np.full(4, values[0].size * 0.064), rel=1e-6)
+
+
 def test_recovery_keeps_the_total():
     activity = region_activity(series_of(noisy()), halves())
     better = activity.corrected({"a": 0.8, "b": [0.9] * 4})

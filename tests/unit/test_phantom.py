@@ -312,3 +312,59 @@ def test_the_shipped_example_can_be_read():
     asked = load_phantom(example)
     assert asked.nuclide == "Lu-177"
     assert asked.scanner.times_h == (4.0, 24.0, 96.0, 168.0)
+
+
+def test_every_shipped_phantom_and_its_case_can_be_read():
+    from alphatwin.case.images import load_images
+    from alphatwin.imaging.phantom import load_phantom
+
+    examples = pathlib.Path(__file__).parents[2] / "examples"
+    cases = sorted(examples.glob("images-*.yaml"))
+    assert len(cases) >= 3
+    for file in cases:
+        asked = load_images(file)
+        made = load_phantom(examples / asked.images.phantom)
+        for name, window in asked.windows.items():
+            low, high = made.scanner.windows[name].energy_keV
+            assert low < window.energy_keV < high
+            counted = made.scanner.windows[name].cps_per_MBq
+            assert counted[window.nuclide] == window.cps_per_MBq
+            for q, share in window.crosstalk.items():
+                own = next(w.cps_per_MBq for w in asked.windows.values() if w.nuclide == q)
+                assert counted[q] == pytest.approx(share * own)
+        if asked.therapy is not None:
+            assert made.therapy.nuclide == asked.therapy.nuclide
+            assert made.therapy.administered_activity_MBq == asked.therapy.administered_activity_MBq
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"daughters": {"Bi-213": [{"fraction": "1 %", "half_life": "500 h"}]}}, "nothing feeds Bi-213 for longer"),
+        ({"daughters": {"Po-210": [{"fraction": "1 %", "half_life": "50 h"}]}}, "no daughter of Ac-225"),
+        ({"daughters": {"Bi-213": [{"fraction": "-1 %", "half_life": "50 h"}]}}, "below zero"),
+    ],
+)
+def test_daughters_that_cannot_be_are_refused(change, words):
+    curve = {"curve": [{"fraction": "2 %", "half_life": "60 h"}]}
+    asked = {"phantom": "bad", "nuclide": "Ac-225", "administered_activity": "8 MBq", "administered_at": "2026-03-02T09:00:00+01:00",
+             "regions": {"spleen": {**curve, **change}}, "scanner": {"times": ["5 h"]}}  # fmt: skip
+    with pytest.raises(CaseError, match=words):
+        load_phantom(asked)
+
+
+@pytest.mark.parametrize(
+    ("window", "words"),
+    [
+        ({"218 keV": {"energy_keV": [196, 240], "cps_per_MBq": {"Fr-221": 3}}}, "a window's name"),
+        ({"218keV": {"energy_keV": [240, 196], "cps_per_MBq": {"Fr-221": 3}}}, "lower limit, then"),
+        ({"218keV": {"energy_keV": [196, 240], "cps_per_MBq": {"Lu-177": 3}}}, "not in the chain"),
+        ({"218keV": {"energy_keV": [196, 240], "cps_per_MBq": {"Fr-221": -3}}}, "from 0 to 1e5"),
+    ],
+)
+def test_windows_of_a_phantom_that_cannot_be_are_refused(window, words):
+    curve = {"curve": [{"fraction": "2 %", "half_life": "60 h"}]}
+    asked = {"phantom": "bad", "nuclide": "Ac-225", "administered_activity": "8 MBq", "administered_at": "2026-03-02T09:00:00+01:00",
+             "regions": {"spleen": curve}, "scanner": {"times": ["5 h"], "windows": window}}  # fmt: skip
+    with pytest.raises(CaseError, match=words):
+        load_phantom(asked)

@@ -119,7 +119,9 @@ def _summary(found: tuple[SeriesFound, ...]) -> list[str]:
         lines.append(f"Time point {k}{'' if hours is None else f' at {hours:.1f} h'}: series {'; '.join(parts)}.")
     lines += [f"{note[0].upper()}{note[1:]}{'' if note.endswith('.') else '.'}" for note in notes]
     if any(s.missing for s in found):
-        lines.append("Something must be supplied first: the lines above name the arguments of read_folder.")
+        lines.append(
+            "Something must be supplied first: the lines above name the arguments of read_folder; in a case they stand under images."
+        )
     elif any(s.problems and s.kind in READ for s in found):
         lines.append("Some series cannot be used; the lines above say why.")
     elif settled:

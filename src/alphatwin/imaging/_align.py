@@ -142,8 +142,8 @@ class Pair:
         self.looked_at = to_sitk(self.fixed_mask.astype(np.uint8), self.fixed_grid)
         self.centre = _middle(self.fixed_grid, self.fixed_mask)
 
-    def method(self, seed: int, shrink: Sequence[int] = ()) -> Any:
-        """Mattes mutual information; at each resolution of a search some `SAMPLES` voxels of the body, without one all."""
+    def method(self, seed: int, shrink: Sequence[int] = (), samples: int = SAMPLES) -> Any:
+        """Mattes mutual information; at each resolution of a search some `samples` voxels of the body, without one all."""
         import SimpleITK as sitk
 
         method = sitk.ImageRegistrationMethod()
@@ -152,7 +152,7 @@ class Pair:
         method.SetMetricFixedMask(self.looked_at)
         method.SetInterpolator(sitk.sitkLinear)
         seen = max(1, int(self.fixed_mask.sum()))
-        shares = [min(1.0, SAMPLES * k**3 / seen) for k in shrink]
+        shares = [min(1.0, samples * k**3 / seen) for k in shrink]
         if not shrink:
             method.SetMetricSamplingStrategy(method.NONE)
         else:
@@ -258,7 +258,7 @@ def _bend(pair: Pair, linear: Any, seed: int, iterations: int) -> Any:
     sides = [n * mm for n, mm in zip(pair.fixed_grid.shape[::-1], pair.fixed_grid.voxel_mm[::-1], strict=True)]
     spline = sitk.BSplineTransformInitializer(pair.fixed, [max(1, round(side / CONTROL_MM)) for side in sides], order=3)
     shrink = [2, 1] if min(pair.fixed_grid.shape) >= 16 else [1]
-    method = pair.method(seed, shrink)
+    method = pair.method(seed, shrink, SAMPLES // 3)
     method.SetMovingInitialTransform(linear)
     method.SetInitialTransform(spline, True)
     method.SetShrinkFactorsPerLevel(shrink)

@@ -46,7 +46,7 @@ def page(report: ImagesReport) -> str:
     css = text.split("<style>", 1)[1].split("</style>", 1)[0]  # one look for all pages
     return environment.get_template(TEMPLATE).render(
         title=report.case.title or report.case.case, css=css, disclaimer=DISCLAIMER, report=report, s=report.summary(),
-        written=list(report.files().items()), groups=_figures(report, _script), isodose=ISODOSE,
+        written=list(report.files().items()), groups=_figures(report, _script), few=_few(report), isodose=ISODOSE,
         survival_needs=next((n for n in report.notes if n.startswith("Survival of cells is not computed")), ""),
         outside=next((n for n in report.notes if n.startswith("Much of the activity lies outside")), ""),
         noisy=next((n for n in report.notes if n.startswith(NOISY)), ""),
@@ -54,6 +54,17 @@ def page(report: ImagesReport) -> str:
         citations=[(key, source(key).text) for key in report.provenance.sources], provenance=report.provenance,
         notice=path("notices", "ICRP-07.txt").read_text(encoding="utf-8"), plotly_js=plotly.offline.get_plotlyjs(),
     )  # fmt: skip
+
+
+def _few(report: ImagesReport) -> list[tuple[str, str, float, float, float]]:
+    """Region, nuclide, time, estimate and detection limit of each point that is not seen."""
+    courses = (*report.activity, *(() if report.windows is None else report.windows.courses))
+    return [
+        (a.region, a.nuclide, float(t), float(v), float(limit))
+        for a in courses
+        for t, v, limit, bad in zip(a.times_h, a.corrected_MBq, a.limit_MBq, a.below, strict=True)
+        if bad
+    ]
 
 
 def _figures(report: ImagesReport, script: Any) -> dict[str, list[str]]:
@@ -65,6 +76,7 @@ def _figures(report: ImagesReport, script: Any) -> dict[str, list[str]]:
             _histogram(report),
             *([_histogram(report, all_cycles=True)] if report.earlier_Gy is not None else []),
         ],
+        "windows": [] if report.windows is None else [_course(report, a) for a in report.windows.courses[:MOST]],
     }
     return {name: [script(f) for f in made] for name, made in groups.items()}
 
@@ -180,15 +192,23 @@ def _course(report: ImagesReport, a: Any) -> dict[str, Any]:
         {"type": "scatter", "mode": "markers", "x": figures._f(a.times_h), "y": figures._f(a.corrected_MBq), "name": "corrected for blur",
          "marker": {"size": 8, "color": blue}, "error_y": {"type": "data", "array": figures._f(a.sd_MBq), "color": blue}},
     ]  # fmt: skip
-    known = {float(t.what.removeprefix("activity at ").removesuffix(" h")): t.truth for t in report.truth
-             if t.region == a.region and t.what.startswith("activity at ")}  # fmt: skip
+    if a.below.any():
+        data.append({"type": "scatter", "mode": "markers", "x": figures._f(a.times_h[a.below]), "y": figures._f(a.limit_MBq[a.below]),
+                     "name": "not seen: detection limit", "marker": {"symbol": "triangle-down", "size": 10, "color": figures.GREY}})  # fmt: skip
+    if a.predicted_MBq is not None:
+        data.append({"type": "scatter", "mode": "lines", "x": x, "y": figures._f(a.predicted_MBq), "name": f"{a.predicted}, predicted",
+                     "line": {"color": figures.VERMILION, "width": 2, "dash": "dash"}})  # fmt: skip
+    other = report.windows is not None and a.nuclide != report.windows.carrier
+    start = f"activity of {a.nuclide} at " if other else "activity at "
+    known = {float(t.what.removeprefix(start).split(" h", 1)[0]): t.truth for t in report.truth
+             if t.region == a.region and t.what.startswith(start)}  # fmt: skip
     if known:
         data.append({"type": "scatter", "mode": "markers", "x": figures._f(list(known)), "y": figures._f(list(known.values())), "name": "truth",
                      "marker": {"symbol": "x-thin", "size": 11, "line": {"width": 2.5, "color": figures.VERMILION}}})  # fmt: skip
     return {
         "data": data,
         "layout": figures._layout(
-            title={"text": f"{a.region}: activity", "x": 0.02, "xanchor": "left", "font": {"size": 14}},
+            title={"text": f"{a.region}: activity{f' of {a.nuclide}' if other or report.windows or report.surrogate else ''}", "x": 0.02, "xanchor": "left", "font": {"size": 14}},
             xaxis=figures._axis("time after administration (h)", rangemode="tozero"), yaxis=figures._axis("MBq", rangemode="tozero"),
             showlegend=True, legend={"orientation": "h", "x": 0, "y": -0.25, "yanchor": "top", "font": {"size": 11}}, height=380,
         ),
@@ -197,6 +217,9 @@ def _course(report: ImagesReport, a: Any) -> dict[str, Any]:
 
 def _histogram(report: ImagesReport, *, all_cycles: bool = False) -> dict[str, Any]:
     """Of this cycle with the band of each region, or of all cycles, whose earlier doses have no uncertainty."""
+    title = "All cycles" if all_cycles else "Dose-volume histogram"
+    if not all_cycles and report.case.options.samples > 1:
+        title += ", bands 90 %"
     factors = {r.name: (1.0, 1.0) if all_cycles else r.factor_90 for r in report.regions}
     data: list[dict[str, Any]] = []
     for i, (name, h) in enumerate(list(report.histograms(all_cycles=all_cycles).items())[:MOST]):
@@ -213,7 +236,7 @@ def _histogram(report: ImagesReport, *, all_cycles: bool = False) -> dict[str, A
     return {
         "data": data,
         "layout": figures._layout(
-            title={"text": "All cycles" if all_cycles else "Dose-volume histogram, bands 90 %", "x": 0.02, "xanchor": "left", "font": {"size": 14}},
+            title={"text": title, "x": 0.02, "xanchor": "left", "font": {"size": 14}},
             xaxis=figures._axis("dose (Gy)", rangemode="tozero"), yaxis=figures._axis("volume (%)", range=[0, 103]),
             showlegend=True, legend={"orientation": "h", "x": 0, "y": -0.18, "yanchor": "top"}, height=460,
         ),

@@ -375,7 +375,7 @@ class ImagesReport:
             "rtdose-error.dcm": ("RT Dose, ERROR: one standard uncertainty", dose(self.dose_sd_Gy, "ERROR", f"standard uncertainty, {method}")),
             "time-integrated-activity.dcm": ("Parametric Map, MBq h in each voxel", lambda file: write_parametric_map(
                 tia, reference, file, unit=("MBq.h", "megabecquerel hour"), label="TIA",
-                quantity=("TIA-VOXEL", "99ALPHATWIN", "Time-integrated activity in each voxel"), **keep)),
+                quantity=("TIA-VOXEL", "99ALPHATWIN", "Time-integrated activity in each voxel" + (", predicted" if head else "")), **keep)),
             "dose-sr.dcm": ("Radiopharmaceutical Radiation Dose SR", lambda file: write_dose_sr(given, organs, reference, file, comment=told, **keep)),
         }  # fmt: skip
         if filled:
@@ -433,7 +433,7 @@ def _cell_text(value: Any) -> Any:
     >>> _cell_text("=1+1"), _cell_text(-1.5), _cell_text("liver")
     ("'=1+1", '-1.5', 'liver')
     """
-    if value is None:
+    if value is None or value != value:
         return ""
     if isinstance(value, float):
         return f"{value:.7g}"
@@ -454,7 +454,8 @@ def _region_table(report: ImagesReport) -> str:
             "mean_EQD2_Gy", "equivalent_uniform_BED_Gy", *CSV_COLUMNS, "cut"]  # fmt: skip
     rows: list[list[Any]] = [head]
     for r in report.regions:
-        low, high = (r.mean_Gy * f for f in r.factor_90)
+        sampled = len(r.samples_Gy) > 1
+        low, high = (r.mean_Gy * f if sampled else math.nan for f in r.factor_90)
         rows.append([r.name, r.volume_mL, r.volume_sd_mL, r.mass_g, r.time_integrated_activity_MBq_h, r.time_integrated_activity_sd_MBq_h,
                      r.effective_half_life_h, r.mean_Gy, r.sd_Gy, low, high, r.voxel_mean_Gy, r.d98_Gy, r.d50_Gy, r.d2_Gy, r.bed_Gy, r.eqd2_Gy,
                      r.eubed_Gy, *csv_cells(r.name, report.cells, report.daughters), r.cut])  # fmt: skip

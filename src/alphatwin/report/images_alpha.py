@@ -167,14 +167,14 @@ def alpha_lines(
     if not cells and daughters is None:
         return []
     names = [c.region for c in cells] if daughters is None else [r.region for r in daughters.rows]
-    head = f"{'region':18s}{'hits':>8s}{'not hit %':>11s}{'by voxels':>11s}{'in place Gy':>13s}{'free Gy':>9s}{'lost Gy':>9s}"
+    told = {"hits": 3, "not hit %": 4, "by voxels": 5} if cells else {}
+    told |= {"in place Gy": 0, "free Gy": 1, "lost Gy": 2} if daughters is not None else {}
+    head = f"{'region':18s}" + "".join(f"{words:>{len(words) + 2}s}" for words in told)
     lines = ["", head[:width], "-" * width]
     for name in names:
-        in_place, free, lost, hits, missed, by_voxels, *_ = csv_cells(name, cells, daughters)
-        lines.append(
-            f"{name[:17]:18s}{_short(hits):>8s}{_short(missed, 100):>11s}{_short(by_voxels, 100):>11s}{_short(in_place):>13s}"
-            f"{_short(free):>9s}{_short(lost):>9s}"
-        )
+        row = csv_cells(name, cells, daughters)
+        shown = (_short(row[i], 100 if i in (4, 5) else 1).rjust(len(words) + 2) for words, i in told.items())
+        lines.append(f"{name[:17]:18s}" + "".join(shown))
     for note in (n for n in notes if n.startswith((NO_ORGAN, NOISY))):
         lines += textwrap.wrap(f"- {note}", width, subsequent_indent="  ")
     return lines

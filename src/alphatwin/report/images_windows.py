@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .images import TimeActivity
 
-__all__ = ["PredictionRow", "RatioRow", "SurrogateResult", "WindowRow", "WindowsResult"]
+__all__ = ["ALL", "PredictionRow", "RatioRow", "SurrogateResult", "WindowRow", "WindowsResult"]
+
+ALL = "all regions together"
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,12 @@ class RatioRow:
             return "-"
         if self.low <= self.equilibrium <= self.high:
             return "equilibrium not excluded"
+        if self.region == ALL:
+            return (
+                "more than is fed here: check the response, or it came from outside"
+                if self.low > self.equilibrium
+                else "has left"
+            )
         return "collects here" if self.low > self.equilibrium else "has left"
 
 

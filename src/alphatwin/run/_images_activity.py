@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from ..case.images import ImagesCase
 from ..draws import Draws
-from ..errors import AlphatwinError, CaseError, ImageError, suggestion
+from ..errors import AlphatwinError, CaseError, FitError, ImageError, suggestion
 from ..imaging.activity import (
     REMAINDER,
     ActivitySeries,
@@ -286,7 +286,9 @@ def outlined(case: ImagesCase, registered: Registered) -> Outlined:
     outlines = study.points[ref].labels
     assert outlines is not None
     spread = {
-        n: volume_sd_mL(_cropped(outlines, n), n, fwhm_mm=_drawn_with(case, n), contour_sd_mm=case.fit.contour_sd_mm)
+        n: volume_sd_mL(
+            _cropped(outlines, n), n, fwhm_mm=_drawn_with(case, study, n), contour_sd_mm=case.fit.contour_sd_mm
+        )
         for n in names
     }
     apart = region_shares(sets[ref], names)
@@ -315,9 +317,18 @@ def _turns(transform: Transform) -> bool:
     return True
 
 
-def _drawn_with(case: ImagesCase, name: str) -> float:
-    """Resolution (mm) of the image a region was drawn on: that of the SPECT for a threshold, a CT's is below its voxel."""
-    return (_width(case) or 0.0) if name in case.outlines.lesions else 0.0
+def _drawn_with(case: ImagesCase, study: Study, name: str) -> float:
+    """Resolution (mm) of the image a region was drawn on: a CT's is below its voxel, that of a threshold is the SPECT's.
+
+    Its voxels count too (`volume_sd_mL`: a^2/6 beside FWHM^2/(4 ln 2)), where the region was carried to a finer grid.
+    """
+    if name not in case.outlines.lesions:
+        return 0.0
+    point = study.points[case.images.reference - 1]
+    assert point.labels is not None
+    drawn, kept = (float(np.cbrt(1000 * g.voxel_mL)) for g in (point.emission.grid, point.labels.grid))
+    voxels = 4 * math.log(2) * max(drawn**2 - kept**2, 0.0) / 6
+    return math.sqrt((_width(case) or 0.0) ** 2 + voxels)
 
 
 def _alone(registered: Registered) -> Registered:
@@ -451,10 +462,16 @@ def fitted(
             )
             notes.append(few.note(i, s.region))
             continue
-        curves[s.region] = _fitted(s.region, lambda s=s, form=form, half_life=half_life: fit_samples(
-            s, nuclide=carrier, draws=draws, model=form, extra_relative_sd=case.registration.sd,
-            population_half_life_h=half_life, population_relative_sd=case.fit.effective_half_life_sd or 0.0,
-        ))  # fmt: skip
+        try:
+            curves[s.region] = _fitted(s.region, lambda s=s, form=form, half_life=half_life: fit_samples(
+                s, nuclide=carrier, draws=draws, model=form, extra_relative_sd=case.registration.sd,
+                population_half_life_h=half_life, population_relative_sd=case.fit.effective_half_life_sd or 0.0,
+            ))  # fmt: skip
+        except FitError:  # noise lets a curve rise, or fall slower than decay allows
+            if few is None or not few.rather_few[i]:
+                raise
+            curves[s.region] = _named(s.region, lambda i=i, s=s: few.curve(i, s, made.units[i], carrier, draws, None))
+            notes.append(few.note(i, s.region))
         own_shape = case.recovery is not None and case.recovery.fwhm_mm is not None
         for note in curves[s.region].notes:
             if not (own_shape and "comes from spheres" in note):

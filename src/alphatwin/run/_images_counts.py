@@ -4,7 +4,8 @@ In the outline of a region lie N counts. What others put there, b (blur from the
 cross-talk), is known with the standard uncertainty u. That is a background measured m = b/u^2 times as long: `LowCounts`. A point
 whose N - b is below Currie's critical level L_C is not seen. It enters the fit censored, by the probability of at most b + L_C
 counts, or by its counts: never as a number with a symmetric error, and never clipped at zero. As soon as one point of a region is under the detection
-limit L_D, where a symmetric error would mislead, all its points are fitted by their Poisson likelihood.
+limit L_D, or has more than a fifth of noise, a symmetric error would mislead: then all its points are fitted by their Poisson
+likelihood, as one exponential.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ __all__ = ["FewCounts", "few_counts"]
 Array = npt.NDArray[np.float64]
 KNOWN = 1e7  # a background of more counts than this is taken as known
 MOST = 1e6  # counts beyond which a point needs no test
+FIFTH, TWENTIETH = 5.0, 20.0  # net counts over their standard uncertainty
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +43,8 @@ class FewCounts:
     counts: Sequence[Sequence[LowCounts]]
     per_MBq: Array  # counts in the outline for 1 MBq in the region
     below: npt.NDArray[np.bool_]
-    few: npt.NDArray[np.bool_]  # [region]: a point is under its detection limit
+    few: npt.NDArray[np.bool_]  # [region]: a point is under its detection limit, or a fifth of it is noise
+    rather_few: npt.NDArray[np.bool_]  # [region]: a twentieth
     limit_MBq: Array
     censored: bool
 
@@ -68,14 +71,12 @@ class FewCounts:
         """What was done, for the report."""
         n = int(self.below[row].sum())
         if not n:
-            return (
-                f"{region}: few counts; all points are fitted by their Poisson likelihood in place of a weighted fit."
-            )
+            return f"{region}: few counts; all points are fitted by their Poisson likelihood, as one exponential, in place of a weighted fit."
         how = "enter the fit as 'not seen' (censored)" if self.censored else "enter the fit by their counts"
         limits = ", ".join(f"{v:.3g}" for v in self.limit_MBq[row][self.below[row]])
         return (
             f"{region}: {n} of {len(self.below[row])} points are below the critical level of their counts and {how}; a Poisson "
-            f"likelihood of all points in place of a weighted fit. Detection limits {limits} MBq."
+            f"likelihood of all points, as one exponential, in place of a weighted fit. Detection limits {limits} MBq."
         )
 
 
@@ -87,8 +88,13 @@ def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_
     Raises
     ------
     CaseError
-        A point is below its limit and the case says ``low_counts: {below: refuse}``.
+        A point is below its limit and the case says ``low_counts: {below: refuse}``; an image without any count.
     """
+    for k, image in enumerate(images.images, 1):
+        if image.sigma is not None and not (image.array > 0).any():
+            raise CaseError(
+                f"images: the image of time point {k} holds no count at all. Leave it out by images.series."
+            )
     worth = [_worth(i.array, i.sigma) for i in images.images]
     if any(w is None for w in worth):
         return None
@@ -97,7 +103,7 @@ def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_
     factor, rows = case.low_counts.noise_factor, []
     shape = gross_MBq.shape
     below, limit, per = np.zeros(shape, bool), np.full(shape, np.nan), np.zeros(shape)
-    few = np.zeros(shape[0], bool)
+    few, rather = np.zeros(shape[0], bool), np.zeros(shape[0], bool)
     for i, s in enumerate(made.samples):
         per[i] = s.recovery / count_MBq
         noise = (s.noise_sd_MBq * s.recovery / count_MBq) ** 2 / factor
@@ -112,7 +118,8 @@ def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_
             detectable = points[-1].limits[1]
             limit[i, k] = detectable / per[i, k]
             below[i, k] = n < MOST and not points[-1].detected
-            few[i] |= n < MOST and points[-1].net < detectable
+            few[i] |= n < MOST and points[-1].net < max(detectable, FIFTH * points[-1].net_sd)
+            rather[i] |= n < MOST and points[-1].net < TWENTIETH * points[-1].net_sd
         rows.append(points)
         if below[i].any() and case.low_counts.below == "refuse":
             k = int(np.argmax(below[i]))
@@ -120,7 +127,7 @@ def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_
                 f"low_counts: {s.region} is not seen at {s.times_h[k]:.4g} h ({rows[i][k].net:.3g} net counts, critical level "
                 f"{rows[i][k].limits[0]:.3g}). Say below: censored or poisson, or leave the region out by images.regions."
             )
-    return FewCounts(rows, per, below, few, limit, case.low_counts.below == "censored")
+    return FewCounts(rows, per, below, few, rather, limit, case.low_counts.below == "censored")
 
 
 def _worth(array: npt.NDArray[np.floating], sigma: npt.NDArray[np.floating] | None) -> float | None:

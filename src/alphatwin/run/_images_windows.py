@@ -34,7 +34,7 @@ from ..kinetics import InPlace, chain_kinetics, integrate
 from ..physics.nuclides import chain_table
 from ..physics.nuclides import nuclide as nuclide_of
 from ..report.images import TimeActivity
-from ..report.images_windows import RatioRow, WindowRow, WindowsResult
+from ..report.images_windows import ALL, RatioRow, WindowRow, WindowsResult
 from ._images_activity import Corrected, RegionCurves, corrected, fitted, measured_in, outlined
 
 __all__ = [
@@ -121,7 +121,7 @@ def stands_for(nuclide: str, carrier: str) -> tuple[str, float]:
     ('Bi-213', 1.0)
     >>> member, ratio = stands_for("Fr-221", "Ac-225")
     >>> member, round(ratio, 5)
-    ('Ac-225', 1.00033)
+    ('Ac-225', 1.00034)
     """
     table = chain_table(carrier)
     if nuclide not in table.names:
@@ -305,8 +305,9 @@ def _correlation(
         lever = np.stack([inverse[0] / part.recovery, inverse[i] / other.recovery])  # [end, window]
         covariance = np.einsum("aw,bw,wt->abt", lever, lever, rate[:, row] ** 2)
         covariance += case.registration.sd**2 * ends[:, None] * ends[None, :]
-        r = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
-        out[part.region] = float(np.clip(np.nan_to_num(r).mean(), -0.99, 0.99))
+        scale = np.sqrt(covariance[0, 0] * covariance[1, 1])
+        r = np.divide(covariance[0, 1], scale, out=np.zeros_like(scale), where=scale > 0)
+        out[part.region] = float(np.clip(r.mean(), -0.99, 0.99))
     return out
 
 
@@ -503,7 +504,22 @@ def windows_result(
             sd = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
             low, high = np.quantile(values, (0.025, 0.975)).tolist() if len(values) > 1 else (math.nan, math.nan)
             ratios.append(RatioRow(name, None, m, first, nominal, sd, expected, low, high))
+    for m in split.members[1:]:
+        ratios.append(_of_all(windows, drawn, m, first))
     return WindowsResult(first, rows, tuple(ratios), tuple(c for m in split.members[1:] for c in courses[m]))
+
+
+def _of_all(windows: WindowCurves, drawn: Any, m: str, first: str) -> RatioRow:
+    """All regions together: a daughter decays no more often than it is fed, unless it came from outside the images."""
+    values = (drawn.sel(nuclide=m).sum("region") / drawn.sel(nuclide=first).sum("region")).values
+    nominal = sum(map(_integral, windows.found[m].curves.values())) / sum(
+        map(_integral, windows.carrier.curves.values())
+    )
+    low, high = np.quantile(values, (0.025, 0.975)).tolist() if len(values) > 1 else (math.nan, math.nan)
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    every = integrate(chain_kinetics({"all": ([1.0], [1.0])}, first, InPlace())).decays
+    expected = float(every.sel(nuclide=m)[0, 0] / every.sel(nuclide=first)[0, 0])
+    return RatioRow(ALL, None, m, first, nominal, sd, expected, low, high)
 
 
 def _integral(curve: CurveSamples) -> float:

@@ -530,7 +530,8 @@ def track_nodes(
 
     Notes
     -----
-    With n = 12 the mean is good to 1e-8 for crossing tracks, 1e-6 when tracks stop inside and from the medium.
+    With n = 12 the mean is good to 1e-8 for crossing tracks, 1e-6 when tracks stop inside and from the medium; 3e-5 for a
+    shell thinner than a tenth of its radius in which tracks stop (two panels: 3e-6).
 
     Examples
     --------
