@@ -406,6 +406,155 @@ def test_energy_of_the_regions_is_that_of_the_decays(done):
     )
 
 
+# --- bodies, edges and names -----------------------------------------------------------------------------------------
+
+
+def changed_study(done, place, change):
+    """A copy of the small study whose objects `change` was applied to; those for which it gives False are left out."""
+    import pydicom
+
+    for i, file in enumerate(sorted((done / "small-case-study" / "dicom").rglob("*.dcm"))):
+        data = pydicom.dcmread(file)
+        if change(data) is not False:
+            (place / "dicom").mkdir(parents=True, exist_ok=True)
+            data.save_as(place / "dicom" / f"{i:04d}.dcm")
+
+
+def rerun(alphatwin, place, case=CASE, *, more=""):
+    file = written(place, case.replace("phantom: phantom.yaml", "folder: dicom") + more)
+    code, out, err = alphatwin("run", file, "-o", place, "--samples", 1)
+    summary = place / "small-case" / "summary.json"
+    return code, out, err, json.loads(summary.read_text(encoding="utf-8")) if code == 0 else {}
+
+
+def test_a_ct_of_half_the_body_keeps_the_dose_of_what_it_shows(done, tmp_path, alphatwin):
+    """Regions of the phantom are uniform: half of one has the dose of all, within the bound of the whole study's own uncertainty."""
+    places = []
+    changed_study(
+        done, tmp_path / "x", lambda d: places.append(float(d.ImagePositionPatient[2])) if d.Modality == "CT" else False
+    )
+    middle = sorted(places)[len(places) // 2]
+    changed_study(done, tmp_path, lambda d: d.Modality != "CT" or float(d.ImagePositionPatient[2]) < middle)
+    code, out, err, summary = rerun(alphatwin, tmp_path)
+    assert code == 0, err
+    truth = {
+        t["region"]: t
+        for t in json.loads((done / "small-case" / "summary.json").read_text(encoding="utf-8"))["truth"]
+        if t["what"] == "mean dose"
+    }
+    for region in summary["regions"]:
+        known = truth[region["name"]]
+        assert region["mean_Gy"] == pytest.approx(known["truth"], rel=known["bound"]), region["name"]
+    flagged = "cut by the edge of the CT"
+    assert [r["cut"] for r in summary["regions"]] == [flagged, flagged, None]
+    assert f"- spleen: {flagged}." in out
+    assert "- Much of the activity lies outside of CT and body: 5" in out  # half of it, and more of the spleen
+    assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith("Report"))
+    page = (tmp_path / "small-case" / "report.html").read_text(encoding="utf-8")
+    assert page.count(flagged) >= 2
+    assert "<strong>Much of the activity" in page
+    import pydicom
+
+    for name in ("dose-sr.dcm", "measurements-sr.dcm"):
+        assert flagged.encode() in (tmp_path / "small-case" / name).read_bytes(), name
+    dose = pydicom.dcmread(tmp_path / "small-case" / "rtdose.dcm").pixel_array
+    assert (dose[-3:] == 0).all()  # beyond the CT is nobody's dose
+
+
+@pytest.mark.parametrize("name", ["Rest of body", "remainder", "outside the body"])
+def test_a_region_with_the_name_of_what_is_left_is_refused(done, tmp_path, alphatwin, name):
+    def renamed(data):
+        if data.Modality == "RTSTRUCT":
+            data.StructureSetROISequence[1].ROIName = name
+
+    changed_study(done, tmp_path, renamed)
+    code, _, err, _ = rerun(alphatwin, tmp_path)
+    assert code == 2
+    assert f"a region is called {name!r}" in " ".join(err.split())
+    assert "Traceback" not in err
+
+
+def test_odd_names_and_a_region_too_small_for_a_voxel_stop_nothing(done, tmp_path, alphatwin):
+    """The outline of the patient spelled otherwise, a name that a spreadsheet would run, one of 70 letters, and a dot of one CT voxel."""
+    import nibabel
+    import pydicom
+
+    names = {"body": "EXTERNAL", "kidney_left": "=Почка", "spleen": "s" * 60 + "pleen left"}
+
+    def renamed(data):
+        if data.Modality == "RTSTRUCT":
+            data.SpecificCharacterSet = "ISO_IR 192"
+            for roi in data.StructureSetROISequence:
+                roi.ROIName = names[roi.ROIName]
+
+    with pytest.warns(UserWarning, match="exceeds the maximum length"):
+        changed_study(done, tmp_path, renamed)
+    from alphatwin.imaging import read_folder
+
+    labels = read_folder(tmp_path / "dicom").points[0].labels
+    z, y, x = np.argwhere(np.asarray(labels.masks["s" * 60 + "pleen left"]) == 1).mean(axis=0).round().astype(int)
+    dot = np.zeros(labels.grid.shape[::-1], np.uint8)
+    dot[x, y, z] = 1
+    to_ras = np.diag([-1.0, -1.0, 1.0, 1.0])
+    nibabel.save(nibabel.Nifti1Image(dot, to_ras @ labels.grid.affine), tmp_path / "dot.nii.gz")
+    code, _, err, summary = rerun(
+        alphatwin,
+        tmp_path,
+        CASE.replace("{fwhm: 14 mm}", "{fwhm: 14 mm}\noutlines: {labels: {map: dot.nii.gz, names: {1: dot}}}"),
+    )
+    assert code == 0, err
+    assert [r["name"] for r in summary["regions"]] == [*list(names.values())[1:], "dot", "rest of body"]
+    assert any("'EXTERNAL' is taken as the outline" in n for n in summary["notes"])
+    assert any(n.startswith("dot: no voxel") for n in summary["notes"])
+    seg = pydicom.dcmread(tmp_path / "small-case" / "regions.dcm")
+    assert [s.SegmentLabel[:6] for s in seg.SegmentSequence] == ["=Почка", "ssssss"]
+    assert "=Почка" in str(pydicom.dcmread(tmp_path / "small-case" / "measurements-sr.dcm"))
+    for table in ("regions.csv", "activity.csv", "dvh.csv"):
+        with (tmp_path / "small-case" / table).open(encoding="utf-8", newline="") as file:
+            cells = {row["region"] for row in csv.DictReader(file)}
+        assert "'=Почка" in cells
+        assert "=Почка" not in cells
+
+
+def test_what_is_left_out_and_what_has_no_noise_is_told(alphas, tmp_path, alphatwin):
+    (tmp_path / "dicom").symlink_to(alphas.parent / "small-case-study" / "dicom")
+    case = CASE.replace("phantom: phantom.yaml", "folder: dicom, regions: [kidney_left]").replace("Lu-177", "Ac-225")
+    code, _, err, summary = rerun(
+        alphatwin, tmp_path, case.replace("cps_per_MBq: 9.0, ", "").replace(", nuclide: Ac-225", "")
+    )
+    assert code == 0, err
+    assert any(n.startswith("Left out by images.regions: spleen.") for n in summary["notes"])
+    assert any(n.startswith("Noise of the voxels is not known at time point 1, 2, 3") for n in summary["notes"])
+
+
+def test_objects_belong_to_the_study_of_the_reference(done, tmp_path, alphatwin):
+    """All visits in one frame of reference, as after a registration elsewhere; the third one is the reference."""
+    import pydicom
+
+    frames, studies = [], {}
+
+    def together(data):
+        if "FrameOfReferenceUID" in data:
+            frames.append(data.FrameOfReferenceUID)
+            data.FrameOfReferenceUID = frames[0]
+        for roi in data.get("StructureSetROISequence", ()):
+            roi.ReferencedFrameOfReferenceUID = frames[0]
+        for item in data.get("ReferencedFrameOfReferenceSequence", ()):
+            item.FrameOfReferenceUID = frames[0]
+        studies[f"{data.StudyDate}{data.StudyTime}"] = data.StudyInstanceUID
+
+    changed_study(done, tmp_path, together)
+    assert len({*frames}) == len(studies) == 3
+    case = CASE.replace("phantom: phantom.yaml", "folder: dicom, reference: 3").replace(
+        "samples: 60", "samples: 1, identity: link"
+    )
+    code, _, err, _ = rerun(alphatwin, tmp_path, case)
+    assert code == 0, err
+    for name in ("rtdose.dcm", "regions.dcm", "dose-sr.dcm"):
+        data = pydicom.dcmread(tmp_path / "small-case" / name)
+        assert data.StudyInstanceUID == studies[max(studies)], name
+
+
 # --- alphas ----------------------------------------------------------------------------------------------------------
 
 

@@ -6,9 +6,11 @@ import math
 import numpy as np
 import pytest
 
+from alphatwin.draws import Draws
 from alphatwin.imaging.quantify import sphere_recovery
 from alphatwin.imaging.values import Grid, Image, Labels
-from alphatwin.run._images_activity import REST, _through, _transfer, body_of, rest_of
+from alphatwin.run._images_activity import REST, _through, _transfer
+from alphatwin.run._images_body import body_name, body_of, covered_by, cut_regions, edge_of, rest_of
 
 FWHM = 2 * math.sqrt(2 * math.log(2))
 
@@ -168,3 +170,162 @@ def test_a_voxel_that_came_out_below_zero_is_not_known_exactly():
     found = {"uncertainty": SimpleNamespace(values=np.zeros((1, 1, 3, 1, 1)))}
     made = _sd(maps, found, total, {"all": np.ones((1, 1, 3), np.float32)}, {"all": 0.0})
     assert made == pytest.approx(np.array([[[2.0, 0.5, 0.0]]]))
+
+
+# --- what lies outside, and what an edge cuts ------------------------------------------------------------------------
+
+
+def column(n=60, edge=4.0):
+    """A column along z with a hot region in its middle, and a CT that ends at `n` / 2 of it; the image shows all."""
+    body = np.zeros((n, 16, 16), np.float32)
+    body[:, 4:12, 4:12] = 1
+    hot = np.zeros_like(body)
+    hot[n // 2 - 5 : n // 2 + 5, 6:10, 6:10] = 1
+    return body, hot, Grid(body.shape, np.diag([edge, edge, edge, 1.0]))
+
+
+@pytest.mark.parametrize("below", [1.0, 0.0])
+def test_a_ct_that_ends_in_the_body_leaves_the_rest_what_is_its_own(below):
+    """A column cut through its hot region: activity of both parts within the CT comes back, whether the patient goes on beyond or not."""
+    from types import SimpleNamespace
+
+    from scipy.ndimage import gaussian_filter
+
+    from alphatwin.imaging.activity import ActivitySeries
+    from alphatwin.run._images_activity import Outlined, corrected
+
+    body, hot, grid = column()
+    goes_on = np.where(np.arange(60)[:, None, None] >= 30, 1.0, below)
+    true = (1.0 * (body - hot) + 9.0 * hot) * goes_on
+    width, voxel = 12.0, grid.voxel_mL
+    seen = gaussian_filter(true, width / FWHM / 4.0, mode="constant", truncate=5.0)
+    covered = (np.arange(60)[:, None, None] >= 30) * np.ones_like(body)
+    known = {"hot": hot * covered}
+    edge = edge_of(body * covered, covered, known, REST, grid, width)
+    assert set(edge.zones) == {"hot beyond the CT", f"{REST} beyond the CT"}
+    shares = {**known, REST: rest_of(body * covered, list(known.values()))}
+    labels = Labels({"hot": known["hot"], **edge.masks}, grid)
+    image = Image(seen, grid, "activity_concentration", "NM")
+    series = ActivitySeries((image,), np.array([24.0]), "Lu-177")
+    case = SimpleNamespace(
+        recovery=SimpleNamespace(fwhm_mm=width, fwhm_sd=0.0, spheres=None), registration=SimpleNamespace(sd=0.0),
+        calibration=SimpleNamespace(sd=0.0), low_counts=SimpleNamespace(noise_factor=1.0),
+    )  # fmt: skip
+    found = Outlined(("hot",), [labels], shares, grid, {"hot": 0.0}, False, edge)
+    made = corrected(case, found, series, Draws(1, 1))
+    hot_MBq, rest_MBq = 9.0 * 5 * 16 * voxel, (30 * 64 - 5 * 16) * voxel
+    # uniform beyond the edge for one width, where the body in truth goes on: what that leaves out is a sixth of the exchange
+    # through one face, 0.4 of a standard deviation of 5.1 mm, of a part 20 mm long: 2 %; and one of the body, 120 mm long
+    assert made.samples[0].nominal_MBq[0] == pytest.approx(hot_MBq, rel=0.03)
+    assert made.samples[1].nominal_MBq[0] == pytest.approx(rest_MBq, rel=0.03)
+    outside = [n for n in made.notes if "outside" in n]
+    assert len(outside) == (1 if below else 0)
+    if below:
+        assert outside[0].startswith("Much of the activity lies outside")
+
+
+def test_nothing_lies_outside_where_the_ct_shows_all():
+    """No body known, a body that fills the image, and a CT larger than the image."""
+    body, hot, grid = column()
+    ones = np.ones_like(body)
+    assert edge_of(ones, ones, {"hot": hot}, REST, grid, 12.0) is None
+    assert edge_of(0 * ones, ones, {"hot": hot}, REST, grid, 12.0) is None
+    far = edge_of(body, ones, {"hot": hot}, REST, grid, 2.0)
+    assert far.zones == {}
+    assert float((far.far * (body + hot)).sum()) == 0
+    larger = Grid((70, 20, 20), np.array([[4.0, 0, 0, -8], [0, 4.0, 0, -8], [0, 0, 4.0, -20], [0, 0, 0, 1]]))
+    assert covered_by(larger, grid).min() == 1
+    assert covered_by(None, grid).min() == 1
+    half = Grid((15, 32, 32), np.array([[4.0, 0, 0, -8], [0, 4.0, 0, -8], [0, 0, 4.0, 2.0], [0, 0, 0, 1]]))
+    assert covered_by(half, grid)[:, 5, 5].tolist() == [0.5, *[1.0] * 14, 0.5, *[0.0] * 44]
+
+
+def test_regions_that_an_edge_cuts_are_named():
+    body, hot, grid = column()
+    top = np.zeros_like(hot)
+    top[50:] = hot[25:35]
+    image = Labels({"hot": hot, "top": top}, grid)
+    whole = np.zeros((80, 16, 16), np.float32)
+    whole[50:70] = top[55]  # 20 slices, of which the image holds 10
+    drawn = Labels({"hot": np.pad(hot, ((0, 20), (0, 0), (0, 0))), "top": whole}, Grid(whole.shape, grid.affine))
+    ones = np.ones_like(body)
+    shares = {"hot": hot, "top": top}
+    found = cut_regions(drawn, [image, image], [4.0, 24.0], ones, shares)
+    assert found == {"top": "cut by the edge of the image, which holds 50 % of it"}
+    moved = Labels({"hot": hot, "top": hot}, grid)
+    found = cut_regions(drawn, [image, moved], [4.0, 24.0], ones, shares)
+    assert found == {"top": "cut by the edge of the image at 4 h, which holds 50 % of it"}
+    covered = (np.arange(60)[:, None, None] < 30) * ones
+    assert cut_regions(image, [image], [4.0], covered, {"hot": hot}) == {"hot": "cut by the edge of the CT"}
+
+
+@pytest.mark.parametrize("name", ["BODY", "External", "body ", "EXTERNAL"])
+def test_the_outline_of_the_patient_is_known_in_any_spelling(name):
+    from alphatwin.imaging.activity import region_shares
+
+    outlined = np.zeros((3, 20, 20), bool)
+    outlined[:, 5:10, 5:10] = True
+    labels = Labels({name: outlined, "liver": outlined}, Grid((3, 20, 20), np.eye(4)))
+    assert body_of(None, labels, labels.grid).sum() == 75
+    assert list(region_shares(labels)) == ["liver", "remainder"]
+    assert body_name(["x", "external", name]).strip().casefold() == ("body" if "b" in name.casefold() else "external")
+
+
+def test_the_maps_have_no_dose_in_air_and_say_what_was_there():
+    from types import SimpleNamespace
+
+    from alphatwin.run._images_dose import Effects, VoxelDoses, within_body
+
+    grid = Grid((1, 1, 4), np.diag([10.0, 10.0, 10.0, 1.0]))
+    share = np.array([[[1.0, 0.6, 0.4, 0.0]]], np.float32)
+    density, dose = np.array([[[1.0, 0.7, 0.4, 0.001]]]), np.array([[[2.0, 2.0, 2.0, 7.0]]])
+    doses = VoxelDoses(SimpleNamespace(), dose, dose, dose, dose, False)
+    made, effects, told = within_body(doses, Effects(dose, dose, {}), density, grid, {"a": 0 * share, REST: share})
+    for values in (made.total, made.low_let, made.high_let, made.sd, effects.bed, effects.eqd2):
+        assert values.tolist() == [[[2.0, 2.0, 0.0, 0.0]]]
+    # 2 Gy x 0.4 g + 7 Gy x 0.001 g of 2 (1 + 0.7 + 0.4) + 0.007 mJ
+    assert "0.00081 J, 19 % of all energy" in told[0]
+    assert "up to 7 Gy" in told[0]
+    assert within_body(doses, None, density, grid, {REST: np.ones_like(share)})[2] == ()
+
+
+def test_truth_of_nothing_is_no_traceback():
+    """A region without activity, found or true: bounds are numbers, and a deviation from nothing is not told."""
+    from types import SimpleNamespace
+
+    from alphatwin.run._images_truth import _activities, _share
+
+    found = SimpleNamespace(
+        regions=("a",), times_h=np.array([4.0, 24.0]), activity_MBq=np.array([[0.0, 0.0]]), sd_MBq=np.array([[0.0, 0.1]]),
+        limit_MBq=np.array([[np.nan, 0.3]]), below=np.array([[False, True]]),
+    )  # fmt: skip
+    rows = _activities("a", found, [2.0, 0.0], "activity", 0.03)
+    assert all(math.isfinite(r.bound) for r in rows)
+    assert _share(0.0, 0.0) == 1.0
+
+
+def test_lesions_are_tumours_by_their_name():
+    from alphatwin.run._images_daughters import organs_of
+
+    names = ("Lesion_liver", "TUMOUR", "tumor left", "metastasis-3", "tumour_2", "node", "kidney_left", "melanoma")
+    found = organs_of(names, {"melanoma": "other"}, {"node"})
+    assert list(found.values()) == ["tumour"] * 4 + ["tumour_2", "tumour", "kidney_left", "other"]
+
+
+def test_a_total_in_MBq_per_mL_is_compared_with_what_was_given():
+    """Four times what was given is told, as it is for counts; and an image that holds it is not."""
+    import datetime
+
+    from alphatwin.imaging.values import Acquisition, Study, TimePoint
+    from alphatwin.run.images import _plausible
+
+    began = datetime.datetime(2026, 3, 2, 9, tzinfo=datetime.UTC)
+    grid = Grid((10, 10, 10), np.diag([10.0, 10.0, 10.0, 1.0]))
+    made = Acquisition(began, 600.0, None, decay_corrected_to="start")
+    points = tuple(
+        TimePoint(Image(np.full(grid.shape, v), grid, "activity_concentration", "NM", acquisition=made))
+        for v in (0.4, 0.1)
+    )
+    told = _plausible(Study(points, "Lu-177", 100.0, began))
+    assert len(told) == 1
+    assert told[0].startswith("Time point 1: The image holds 400 MBq, 4.00 times what was given")

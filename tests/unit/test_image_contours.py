@@ -200,6 +200,8 @@ def test_names_choices_and_what_is_left_out(tmp_path, ct):
     assert list(read_rtstruct(path, image.grid, regions=["kidney (2)"]).masks) == ["kidney (2)"]
     with pytest.raises(ImageError, match="Did you mean kidney"):
         read_rtstruct(path, image.grid, regions=["kidnay"])
+    data.StructureSetROISequence[1].ROIName = ["node", "left"]  # a backslash in a name makes two values of it
+    assert list(read_rtstruct(d.save(data, tmp_path / "rs.dcm"), image.grid).masks) == ["kidney", "node left"]
 
 
 def tilted(data):

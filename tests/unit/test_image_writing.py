@@ -217,6 +217,35 @@ def test_a_region_that_is_empty_is_refused(tmp_path):
         write_seg(Labels({}, grid_of((2, 2, 2)), FRAME), reference(), tmp_path / "s.dcm")
 
 
+@pytest.mark.parametrize("name", ["Läsion rechts", "Почка левая", "左腎臓", "lésion\u00a0№ 3", "x" * 70])
+def test_names_of_any_script_and_length_come_back(tmp_path, name):
+    """In the segmentation, the measurements that look it up by name, and the dose report; strict about bytes."""
+    mask = labels().masks["kidney_left"]
+    what = Labels({name: mask, "x" * 69 + "y": mask}, labels().grid, FRAME)
+    reference_ = reference(SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg")
+    seg = write_seg(what, reference_, tmp_path / "s.dcm", identity="keep")
+    measures = {n: {"mean_Gy": 2.0 + i} for i, n in enumerate(what.masks)}
+    report = write_measurement_sr(measures, seg, tmp_path / "m.dcm", identity="keep", remarks={name: "cut by the edge"})
+    dose = write_dose_sr(GIVING, [OrganDose(name, 2.0, "voxel")], reference_, tmp_path / "d.dcm", identity="keep")
+    ours = ("BED", "99ALPHATWIN", "Biologically effective dose")
+    image = Image(dose_map().array, dose_map().grid, "other", frame_of_reference=FRAME)
+    pm = write_parametric_map(image, reference_, tmp_path / "p.dcm", unit=("Gy", "Gy"), quantity=ours, identity="keep")
+    for file in (seg, report, dose, pm):
+        data = pydicom.dcmread(file)
+        assert data.SpecificCharacterSet == "ISO_IR 192"
+        assert str(data.PatientName) == "Müller^Jörg"
+        assert "Müller".encode() in file.read_bytes()
+    shown = [s.SegmentLabel for s in pydicom.dcmread(seg).SegmentSequence]
+    assert len({*shown}) == 2
+    assert all(len(s) <= 64 for s in shown)
+    assert name == shown[0] or len(name) > 64
+    told = [i.TextValue for i in items(pydicom.dcmread(report), "TEXT")]
+    assert {*what.masks} <= {*told}
+    assert "cut by the edge" in told
+    for file in (seg, report, dose):
+        assert faults(file) == [], file.name
+
+
 def test_a_spect_can_be_the_reference_of_a_segmentation(tmp_path):
     nm = reference(SOPClassUID=_objects.NM, NumberOfFrames=5)
     seg = pydicom.dcmread(write_seg(labels(), nm, tmp_path / "s.dcm", identity="keep"))

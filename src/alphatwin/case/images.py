@@ -213,7 +213,7 @@ class ImageDaughters(DaughterOptions):
 
     organs: dict[str, str] = Field(
         default_factory=dict, max_length=200,
-        description="region: the organ or tumour it is, where its name does not say, e.g. {lesion_liver: tumour}",
+        description="region: the organ or tumour it is, where its name does not say, e.g. {node_left: tumour}; other: neither",
     )  # fmt: skip
     anatomy: str = Field(
         default="adult-male",
@@ -227,7 +227,7 @@ class ImageDaughters(DaughterOptions):
 
     @model_validator(mode="after")
     def _known_organs(self) -> Self:
-        known = [*catalog.anatomy(self.anatomy).regions, "kidney_left", "kidney_right", "tumour"]
+        known = [*catalog.anatomy(self.anatomy).regions, "kidney_left", "kidney_right", "tumour", "other"]
         for region, organ in self.organs.items():
             if organ not in known and not organ.startswith("tumour_"):
                 text = f"no organ {organ!r}. {suggestion(organ, known)}Known: {', '.join(known)}."

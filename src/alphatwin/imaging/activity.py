@@ -49,6 +49,7 @@ __all__ = [
     "activity_series",
     "decay_maps",
     "fit_regions",
+    "is_body",
     "region_activity",
     "region_kinetics",
     "region_shares",
@@ -56,7 +57,7 @@ __all__ = [
 
 Array = npt.NDArray[np.float64]
 REMAINDER = "remainder"  # what no region claims
-BODY = "body"
+BODIES = ("body", "external")  # as contouring systems call the outline of the patient
 METHODS = ("shape", "tilt", "mono")
 BELOW_ZERO = ("keep", "move")
 FASTEST = 8.0  # a voxel's rate is at most this many times its region's
@@ -147,6 +148,17 @@ def activity_series(study: Study | Registered, grid: Grid | None = None) -> Acti
 # --- regions ---------------------------------------------------------------------------------------------------------
 
 
+def is_body(region: str) -> bool:
+    """Whether a name is that of the outline of the patient, in any spelling of ``body`` or ``external``.
+
+    Examples
+    --------
+    >>> [is_body(n) for n in ("body", "BODY", " External", "vertebral body")]
+    [True, True, True, False]
+    """
+    return region.strip().casefold() in BODIES
+
+
 @dataclass(frozen=True, eq=False)
 class RegionActivity:
     """Activity of regions at the times of the images.
@@ -219,14 +231,14 @@ def region_shares(labels: Labels, regions: Sequence[str] | None = None) -> dict[
     ----------
     labels : Labels
     regions : sequence of str, optional
-        Default: all but ``body``.
+        Default: all but the outline of the patient (`is_body`).
 
     Returns
     -------
     dict of str to array[z, y, x]
         The regions in the order given, then `REMAINDER`.
     """
-    names = [n for n in labels.masks if n != BODY] if regions is None else list(regions)
+    names = [n for n in labels.masks if not is_body(n)] if regions is None else list(regions)
     for name in names:
         if name not in labels.masks:
             raise missing("region", name, labels.masks)
@@ -251,7 +263,7 @@ def region_activity(
     labels : Labels or sequence of Labels
         One for all times (a registered series), or each time's own; on any grid.
     regions : sequence of str, optional
-        Default: all that every time point has, without ``body``.
+        Default: all that every time point has, without the outline of the patient.
 
     Returns
     -------
@@ -273,7 +285,7 @@ def region_activity(
     if len(sets) != len(series.images):
         raise ImageError(f"{len(sets)} sets of regions were given for {len(series.images)} images.")
     if regions is None:
-        regions = [n for n in sets[0].masks if n != BODY and all(n in s.masks for s in sets)]
+        regions = [n for n in sets[0].masks if not is_body(n) and all(n in s.masks for s in sets)]
     rows = (*regions, REMAINDER)
     activity, noise, volume = (np.zeros((len(rows), len(sets))) for _ in range(3))
     shares: dict[str, npt.NDArray[np.float32]] = {}

@@ -222,7 +222,10 @@ def _names(header: Header) -> dict[int | None, str]:
     names: dict[int | None, str] = {}
     words = Identity.of(header, b"name").words
     for item in header.items("StructureSetROISequence"):
-        number, name = item.whole("ROINumber"), item.text("ROIName") or f"region {len(names) + 1}"
+        number, name = (
+            item.whole("ROINumber"),
+            " ".join(item.texts("ROIName")).strip("\0 ") or f"region {len(names) + 1}",
+        )
         name = plain_region(name, words)
         if number is None or number in names:
             raise ImageError(f"{header.name} has a region without a number, or two with the same.")

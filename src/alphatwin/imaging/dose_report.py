@@ -8,6 +8,7 @@ docs/dicom-objects.md.
 from __future__ import annotations
 
 import datetime
+import hashlib
 import math
 import pathlib
 import re
@@ -32,6 +33,7 @@ from .writing import (
     moment,
     organ_code,
     references,
+    segment_label,
 )
 
 __all__ = ["Administration", "OrganDose", "PatientCharacteristics", "write_dose_sr", "write_measurement_sr"]
@@ -185,11 +187,20 @@ def _choice(name: tuple[str, str, str], value: tuple[str, str, str], relation: s
     return _item("CODE", name, relation, _concept(*value), within=within)
 
 
+def _region_code(region: str) -> str:
+    """A code of our own for a region in the 16 characters that DICOM has for it; no two names share one."""
+    name = region.upper()
+    if len(name) <= 16 and name.isascii():
+        return name
+    stem = re.sub(r"[^A-Z0-9_]", "", name)[:7]
+    return f"{stem}-{hashlib.sha256(region.encode()).hexdigest()[:8].upper()}"
+
+
 def _region_codes(region: str) -> list[Any]:
     """Finding site and laterality of a region."""
     organ, side = organ_code(region)
     words = " ".join(region.split("_"))
-    site = (organ[0], "SCT", organ[1]) if organ else (region.upper()[:16], OWN, words)
+    site = (organ[0], "SCT", organ[1]) if organ else (_region_code(region), OWN, words)
     made = [_choice(("363698007", "SCT", "Finding Site"), site, "HAS CONCEPT MOD")]
     if side is not None:
         made.append(_choice(("272741003", "SCT", "Laterality"), (side[0], "SCT", side[1]), "HAS CONCEPT MOD"))
@@ -367,6 +378,7 @@ MEASURES: dict[str, tuple[tuple[str, str, str], tuple[str, str]]] = {
     "bed_Gy": (("BED", OWN, "Biologically effective dose"), ("Gy", "Gy")),
     "eqd2_Gy": (("EQD2", OWN, "Equieffective dose in 2 Gy fractions"), ("Gy", "Gy")),
     "eud_Gy": (("EUD", OWN, "Equivalent uniform dose"), ("Gy", "Gy")),
+    "eubed_Gy": (("EUBED", OWN, "Equivalent uniform biologically effective dose"), ("Gy", "Gy")),
     "decays": (("DECAYS", OWN, "Number of decays"), ("1", "no units")),
     "time_integrated_activity_MBq_h": (("TIA", OWN, "Time-integrated activity"), ("MBq.h", "megabecquerel hour")),
 }
@@ -391,6 +403,7 @@ def write_measurement_sr(
     path: str | pathlib.Path,
     *,
     method: str = "",
+    remarks: Mapping[str, str] | None = None,
     identity: Identity = "link",
     made_at: datetime.datetime | None = None,
 ) -> pathlib.Path:
@@ -405,6 +418,8 @@ def write_measurement_sr(
     path : path
     method : str
         How the dose was found; it goes with every region.
+    remarks : mapping of str to str, optional
+        What a reader must know of a region, such as that the image cuts it.
     identity : {"link", "remove", "keep"}
     made_at : datetime, optional
 
@@ -431,7 +446,7 @@ def write_measurement_sr(
     if not measures:
         raise ImageError("There is nothing to report: no region has a measure.")
     for region, values in measures.items():
-        if region not in numbers:
+        if segment_label(region) not in numbers:
             raise ImageError(
                 f"The segmentation has no segment {region!r}. {suggestion(region, numbers)}It has {', '.join(numbers)}."
             )
@@ -439,10 +454,12 @@ def write_measurement_sr(
             if not math.isfinite(value):
                 raise ImageError(f"{key} of {region!r} is {value}; a report holds finite numbers.")
             _measure(key)
+    remarks = remarks or {}
     when = moment(made_at)
     uid = identifier("TID1500", data, when, repr(measures).encode(), str(data.SOPInstanceUID).encode())
     whole = highdicom.seg.Segmentation.from_dataset(data, copy=not isinstance(segmentation, str | pathlib.Path))
-    groups = [_group(whole, region, numbers[region], values, method, uid) for region, values in measures.items()]
+    groups = [_group(whole, region, numbers[segment_label(region)], values, [m for m in (method, remarks.get(region, "")) if m], uid)
+              for region, values in measures.items()]  # fmt: skip
     observer = sr.DeviceObserverIdentifyingAttributes(
         uid=dicom_uid("alphatwin", _version()),
         name="alphatwin",
@@ -471,7 +488,7 @@ def write_measurement_sr(
     return finished(made, path, identity)
 
 
-def _group(whole: Any, region: str, number: int, values: Mapping[str, float], method: str, uid: str) -> Any:
+def _group(whole: Any, region: str, number: int, values: Mapping[str, float], method: list[str], uid: str) -> Any:
     """The measurements of one segment."""
     from highdicom import sr
 
@@ -495,5 +512,5 @@ def _group(whole: Any, region: str, number: int, values: Mapping[str, float], me
         ),
         finding_sites=sites,
         measurements=found,
-        algorithm_id=sr.AlgorithmIdentification("alphatwin", _version(), [method] if method else None),
+        algorithm_id=sr.AlgorithmIdentification("alphatwin", _version(), method or None),
     )

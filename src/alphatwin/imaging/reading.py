@@ -99,10 +99,14 @@ def _scaled(stored: npt.NDArray[np.generic], scale: Scale, name: str) -> npt.NDA
 
 
 def _source(header: Header) -> str:
+    return source_of(header.modality, header.text("SeriesInstanceUID"))
+
+
+def source_of(modality: str, series_uid: str) -> str:
+    """What `Image.source` says of an image that was read: its modality and a digest of its series."""
     import hashlib
 
-    digest = hashlib.sha256(header.text("SeriesInstanceUID").encode()).hexdigest()[:8]
-    return f"{header.modality} {digest}"
+    return f"{modality} {hashlib.sha256(series_uid.encode()).hexdigest()[:8]}"
 
 
 def read_ct(files: Files, *, timezone: str | datetime.tzinfo | None = None) -> Image:

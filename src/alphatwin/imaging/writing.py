@@ -80,6 +80,19 @@ def organ_code(region: str) -> tuple[tuple[str, str] | None, tuple[str, str] | N
     return None, side
 
 
+def segment_label(region: str) -> str:
+    """The name of a region in the 64 characters that DICOM has for it; longer ones end in a digest, so that none are alike.
+
+    Examples
+    --------
+    >>> segment_label("kidney_left"), len(segment_label("x" * 80))
+    ('kidney_left', 64)
+    """
+    if len(region) <= 64:
+        return region
+    return f"{region[:55]}~{hashlib.sha256(region.encode()).hexdigest()[:8]}"
+
+
 def is_lesion(region: str) -> bool:
     """Whether a name says lesion, tumour or metastasis."""
     return region.casefold().split("_")[0] in LESIONS
@@ -475,7 +488,7 @@ def _segment(number: int, name: str, kind: Any, algorithm: Any) -> Any:
         category = CodedConcept("123037004", "SCT", "Anatomical Structure")
         property_type = CodedConcept(organ[0], "SCT", organ[1]) if organ else CodedConcept("85756007", "SCT", "Tissue")
     made = highdicom.seg.SegmentDescription(
-        number, name[:64], category, property_type, kind, algorithm, tracking_uid=None, tracking_id=None
+        number, segment_label(name), category, property_type, kind, algorithm, tracking_uid=None, tracking_id=None
     )
     if side is not None and organ is not None and not is_lesion(name):
         modifier = code(side[0], "SCT", side[1])
@@ -528,7 +541,8 @@ def _made_by(uid: str, series: int, label: str) -> dict[str, Any]:
 
 
 def _settled(data: Any, uid: str, when: datetime.datetime, reference: Any) -> None:
-    """Dates, zone and identifiers that the library draws from the clock or by chance, from what was given."""
+    """Character set; dates, zone and identifiers that the library draws from the clock or by chance, from what was given."""
+    data.SpecificCharacterSet = "ISO_IR 192"
     day, clock = _clock(when, reference)
     for stem in ("InstanceCreation", "Content", "Series"):
         setattr(data, f"{stem}Date", day)
@@ -656,6 +670,7 @@ def write_parametric_map(
         **_made_by(uid, 102, "PARAMETRIC_MAP"),
     )
     _settled(data, uid, when, first)
+    data.SeriesDescription = f"alphatwin {what[2].lower()}"[:64]
     if first.get("BodyPartExamined"):
         data.BodyPartExamined = first.BodyPartExamined
     else:

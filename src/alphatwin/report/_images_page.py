@@ -33,6 +33,7 @@ def page(report: ImagesReport) -> str:
     import plotly.offline
 
     from ..catalog import path, source
+    from .images import CUT_FIRST
     from .page import _script
 
     environment = jinja2.Environment(
@@ -48,6 +49,7 @@ def page(report: ImagesReport) -> str:
         title=report.case.title or report.case.case, css=css, disclaimer=DISCLAIMER, report=report, s=report.summary(),
         written=list(report.files().items()), groups=_figures(report, _script), few=_few(report), isodose=ISODOSE,
         survival_needs=next((n for n in report.notes if n.startswith("Survival of cells is not computed")), ""),
+        outside=next((n for n in report.notes if n.startswith(CUT_FIRST)), ""),
         noisy=next((n for n in report.notes if n.startswith(NOISY)), ""),
         no_organ=next((n for n in report.notes if n.startswith(NO_ORGAN)), ""),
         citations=[(key, source(key).text) for key in report.provenance.sources], provenance=report.provenance,
@@ -209,7 +211,7 @@ def _course(report: ImagesReport, a: Any) -> dict[str, Any]:
         "layout": figures._layout(
             title={"text": f"{a.region}: activity{f' of {a.nuclide}' if other or report.windows or report.surrogate else ''}", "x": 0.02, "xanchor": "left", "font": {"size": 14}},
             xaxis=figures._axis("time after administration (h)", rangemode="tozero"), yaxis=figures._axis("MBq", rangemode="tozero"),
-            showlegend=True, legend={"orientation": "h", "x": 0, "y": -0.25, "yanchor": "top", "font": {"size": 11}}, height=380,
+            showlegend=True, legend={"orientation": "h", "x": 0, "y": -0.3, "yanchor": "top", "font": {"size": 11}}, height=390,
         ),
     }  # fmt: skip
 

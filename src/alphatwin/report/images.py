@@ -38,6 +38,7 @@ Array = npt.NDArray[np.float64]
 WIDTH = 80
 POINTS = 200
 INSIDE = 0.5
+CUT_FIRST = "Much of the activity lies outside of CT and body"  # how the note begins
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,7 @@ class RegionResult:
     eqd2_Gy: float | None
     g: float | None
     eubed_Gy: float | None
+    cut: str = ""  # by the edge of the CT or of an image, and how
 
     @property
     def sd_Gy(self) -> float:
@@ -256,6 +258,10 @@ class ImagesReport:
                 f"{r.name[:17]:18s}{r.volume_mL:7.4g}{number(r.time_integrated_activity_MBq_h):>8s}{r.effective_half_life_h:7.3g}"
                 f"{r.mean_Gy:8.3g}{spread:>7s}{_cell(r.d98_Gy)}{_cell(r.d2_Gy)}{bed:>8s}"
             )
+        for note in [f"{r.name}: {r.cut}." for r in self.regions if r.cut] + [
+            n for n in self.notes if n.startswith(CUT_FIRST)
+        ]:
+            lines += textwrap.wrap(f"- {note}", WIDTH, subsequent_indent="  ")
         lines += alpha_lines(self.cells, self.daughters, self.notes, WIDTH)
         if self.earlier_Gy is not None:
             all_of_them = ", ".join(f"{c['region']} {c['all_Gy']:.3g}" for c in self.cycles())
@@ -350,27 +356,32 @@ class ImagesReport:
             quantity = "other" if kind == "EFFECTIVE" else "absorbed_dose"
             return lambda file: write_rtdose(self.image(values, quantity), reference, file, kind, summation=of, comment=(head + comment)[:64], resample=True, **keep)  # fmt: skip
 
-        labels = Labels({**self.shares}, self.grid, self.frame_of_reference)
+        filled = {n: s for n, s in self.shares.items() if bool((s >= INSIDE).any())}
+        labels = Labels(filled, self.grid, self.frame_of_reference)
         inside = [r for r in self.regions if r.name in self.shares]
-        measures = {r.name: _measures(r) for r in inside if bool((self.shares[r.name] >= INSIDE).any())}
+        measures = {r.name: _measures(r) for r in inside if r.name in filled}
+        remarks = {r.name: f"The region is {r.cut}" for r in inside if r.cut}
         agent, told = self.case.agent, ""
         if self.surrogate is not None:
             agent, told = self.surrogate.therapy_agent, self.surrogate.told
             method = f"{method}, predicted from {self.surrogate.imaged}"
         given = Administration(agent, self.nuclide, self.administered_MBq, self.administered_at)
-        organs = [OrganDose(r.name, r.mean_Gy, method, r.mass_g) for r in inside]
+        organs = [
+            OrganDose(r.name, r.mean_Gy, f"{method}; region {r.cut}" if r.cut else method, r.mass_g) for r in inside
+        ]
         tia = self.image(self.time_integrated_MBq_h, "other")
         made: dict[str, tuple[str, Callable[[pathlib.Path], object]]] = {
             "rtdose.dcm": ("RT Dose, PHYSICAL", dose(self.dose_Gy, "PHYSICAL", f"{self.nuclide}, {method}")),
             "rtdose-error.dcm": ("RT Dose, ERROR: one standard uncertainty", dose(self.dose_sd_Gy, "ERROR", f"standard uncertainty, {method}")),
-            "regions.dcm": ("Segmentation", lambda file: write_seg(labels, reference, file, **keep)),
-            "time-integrated-activity.dcm": ("Parametric Map, MBq h", lambda file: write_parametric_map(
+            "time-integrated-activity.dcm": ("Parametric Map, MBq h in each voxel", lambda file: write_parametric_map(
                 tia, reference, file, unit=("MBq.h", "megabecquerel hour"), label="TIA",
-                quantity=("TIA", "99ALPHATWIN", "Time-integrated activity" + (", predicted" if head else "")), **keep)),
+                quantity=("TIA-VOXEL", "99ALPHATWIN", "Time-integrated activity in each voxel" + (", predicted" if head else "")), **keep)),
             "dose-sr.dcm": ("Radiopharmaceutical Radiation Dose SR", lambda file: write_dose_sr(given, organs, reference, file, comment=told, **keep)),
-            "measurements-sr.dcm": ("measurement report, TID 1500", lambda file: write_measurement_sr(
-                measures, file.parent / "regions.dcm", file, method=method, **keep)),
         }  # fmt: skip
+        if filled:
+            made["regions.dcm"] = ("Segmentation", lambda file: write_seg(labels, reference, file, **keep))
+            made["measurements-sr.dcm"] = ("measurement report, TID 1500", lambda file: write_measurement_sr(
+                measures, file.parent / "regions.dcm", file, method=method, remarks=remarks, **keep))  # fmt: skip
         if self.earlier_Gy is not None:
             total = self.earlier_Gy + self.dose_Gy
             made["rtdose-accumulated.dcm"] = ("RT Dose, PHYSICAL: all cycles", dose(total, "PHYSICAL", f"{len(self.case.earlier) + 1} cycles, {method}", "MULTI_PLAN"))  # fmt: skip
@@ -400,7 +411,7 @@ def _region(r: RegionResult) -> dict[str, Any]:
         "relative_uncertainty_of_time_integrated_activity": {k: _number(v) for k, v in r.budget.items()},
         "mean_Gy": r.mean_Gy, "mean_of_samples_Gy": stats(r.samples_Gy), "voxel_mean_Gy": _number(r.voxel_mean_Gy),
         "d98_Gy": _number(r.d98_Gy), "d50_Gy": _number(r.d50_Gy), "d2_Gy": _number(r.d2_Gy), "bed_Gy": r.bed_Gy,
-        "eqd2_Gy": r.eqd2_Gy, "lea_catcheside_g": r.g, "equivalent_uniform_bed_Gy": r.eubed_Gy,
+        "eqd2_Gy": r.eqd2_Gy, "lea_catcheside_g": r.g, "equivalent_uniform_bed_Gy": r.eubed_Gy, "cut": r.cut or None,
         "by_nuclide_radiation_Gy": {q: dict(p) for q, p in r.by_nuclide_radiation_Gy.items()},
     }  # fmt: skip
 
@@ -408,31 +419,46 @@ def _region(r: RegionResult) -> dict[str, Any]:
 def _measures(r: RegionResult) -> dict[str, float]:
     found = {
         "volume_mL": r.volume_mL, "mass_g": r.mass_g, "mean_Gy": r.mean_Gy, "sd_Gy": r.sd_Gy, "D98_Gy": r.d98_Gy, "D50_Gy": r.d50_Gy,
-        "D2_Gy": r.d2_Gy, "bed_Gy": r.bed_Gy, "eqd2_Gy": r.eqd2_Gy, "eud_Gy": r.eubed_Gy,
+        "D2_Gy": r.d2_Gy, "bed_Gy": r.bed_Gy, "eqd2_Gy": r.eqd2_Gy, "eubed_Gy": r.eubed_Gy,
         "time_integrated_activity_MBq_h": r.time_integrated_activity_MBq_h,
     }  # fmt: skip
     return {k: float(v) for k, v in found.items() if v is not None and math.isfinite(v)}
+
+
+def _cell_text(value: Any) -> Any:
+    """A cell; a name that a spreadsheet would take as a formula stands behind an apostrophe.
+
+    Examples
+    --------
+    >>> _cell_text("=1+1"), _cell_text(-1.5), _cell_text("liver")
+    ("'=1+1", '-1.5', 'liver')
+    """
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.7g}"
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 def _table(rows: list[list[Any]]) -> str:
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     for row in rows:
-        table.writerow(["" if v is None or v != v else f"{v:.7g}" if isinstance(v, float) else v for v in row])
+        table.writerow([_cell_text(v) for v in row])
     return out.getvalue()
 
 
 def _region_table(report: ImagesReport) -> str:
     head = ["region", "volume_mL", "volume_sd_mL", "mass_g", "time_integrated_activity_MBq_h", "time_integrated_activity_sd_MBq_h",
             "effective_half_life_h", "mean_Gy", "sd_Gy", "p05_Gy", "p95_Gy", "voxel_mean_Gy", "D98_Gy", "D50_Gy", "D2_Gy", "mean_BED_Gy",
-            "mean_EQD2_Gy", "equivalent_uniform_BED_Gy", *CSV_COLUMNS]  # fmt: skip
+            "mean_EQD2_Gy", "equivalent_uniform_BED_Gy", *CSV_COLUMNS, "cut"]  # fmt: skip
     rows: list[list[Any]] = [head]
     for r in report.regions:
         sampled = len(r.samples_Gy) > 1
         low, high = (r.mean_Gy * f if sampled else math.nan for f in r.factor_90)
         rows.append([r.name, r.volume_mL, r.volume_sd_mL, r.mass_g, r.time_integrated_activity_MBq_h, r.time_integrated_activity_sd_MBq_h,
                      r.effective_half_life_h, r.mean_Gy, r.sd_Gy, low, high, r.voxel_mean_Gy, r.d98_Gy, r.d50_Gy, r.d2_Gy, r.bed_Gy, r.eqd2_Gy,
-                     r.eubed_Gy, *csv_cells(r.name, report.cells, report.daughters)])  # fmt: skip
+                     r.eubed_Gy, *csv_cells(r.name, report.cells, report.daughters), r.cut])  # fmt: skip
     return _table(rows)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,15 @@ import numpy.typing as npt
 from ..case.images import ImagesCase
 from ..draws import Draws
 from ..errors import AlphatwinError, CaseError, FitError, ImageError, suggestion
-from ..imaging.activity import ActivitySeries, activity_series, region_activity, region_shares
+from ..imaging.activity import (
+    REMAINDER,
+    ActivitySeries,
+    RegionActivity,
+    activity_series,
+    is_body,
+    region_activity,
+    region_shares,
+)
 from ..imaging.quantify import (
     ActivitySamples,
     Calibration,
@@ -36,22 +44,21 @@ from ..imaging.quantify import (
 )
 from ..imaging.regions import volume_sd_mL
 from ..imaging.registration import Registered, Transform, carry_labels
-from ..imaging.values import Grid, Image, Labels, Study, box_of
+from ..imaging.values import Boxes, Grid, Image, Labels, Study, box_of
 from ..kinetics.curves import MODELS
 from ..physics.nuclides import nuclide as nuclide_of
+from ._images_body import OUTSIDE, Edge, body_of, covered_by, cut_regions, edge_of, rest_of, told_outside
 from ._images_counts import few_counts
 
 __all__ = [
-    "REST", "Corrected", "Outlined", "RegionCurves", "body_of", "calibrated", "carried_labels", "check_names", "corrected", "fitted",
-    "outlined", "region_curves", "rest_of",
+    "REST", "Corrected", "Outlined", "RegionCurves", "calibrated", "carried_labels", "check_names", "corrected", "fitted",
+    "measured_in", "outlined", "region_curves",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float64]
 REST = "rest of body"
-BODY = "body"
 FWHM = 2 * math.sqrt(2 * math.log(2))
 SHELL = (1.0, 1.5)  # widths of the blur outside an outline
-BODY_HU = -300.0
 TAIL = 5.0  # standard deviations to which a Gaussian is followed
 SPHERES_WIDTH_MM = 12.0  # for the shell and the edge, where spheres are given and no width
 
@@ -74,6 +81,8 @@ class RegionCurves:
         Net counts under Currie's critical level; False where counts are not known.
     limit_MBq : array[region, time]
         Detection limit of the region's activity; NaN where counts are not known.
+    cut : dict of str to str
+        Regions that the edge of the CT or of an image cuts, and how.
     """
 
     regions: tuple[str, ...]
@@ -88,11 +97,15 @@ class RegionCurves:
     notes: tuple[str, ...]
     below: npt.NDArray[np.bool_]
     limit_MBq: Array
+    cut: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class Outlined:
-    """The reference's regions at every time: shares of voxels on the reference's emission grid, volumes, uncertainty."""
+    """The reference's regions at every time: shares of voxels on the reference's emission grid, volumes, uncertainty.
+
+    Where something lies outside of the body, `sets` have its parts as regions beside `names`.
+    """
 
     names: tuple[str, ...]
     sets: Sequence[Labels]
@@ -100,6 +113,8 @@ class Outlined:
     grid: Grid
     volume_sd_mL: Mapping[str, float]
     bent: bool
+    edge: Edge | None = None
+    cut: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,29 +194,6 @@ def _with_noise(image: Image, calibration: Calibration) -> Image:
     return replace(image, sigma=sigma, notes=(*image.notes, told))
 
 
-def body_of(ct: Image | None, labels: Labels, grid: Grid) -> npt.NDArray[np.float32]:
-    """Share of each voxel that is patient: the region ``body``, else the largest piece of the CT above -300 HU, filled."""
-    from scipy import ndimage
-
-    if BODY in labels.masks:
-        return np.asarray(carry_labels(labels.only([BODY]), grid).masks[BODY], np.float32)
-    if ct is None:
-        return np.ones(grid.shape, np.float32)
-    pieces, count = ndimage.label(ct.array > BODY_HU)
-    if not count:
-        return np.ones(grid.shape, np.float32)
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    body = np.stack([ndimage.binary_fill_holes(s) for s in pieces == int(sizes.argmax())])
-    return np.asarray(carry_labels(Labels({BODY: body}, ct.grid), grid).masks[BODY], np.float32)
-
-
-def rest_of(body: npt.NDArray[np.float32], regions: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-    """Share of each voxel that is body and no region."""
-    taken = np.sum(np.stack(regions), axis=0, dtype=np.float32)
-    return np.asarray(np.maximum(body - taken, 0), np.float32)
-
-
 def reference_labels(study: Study, ref: int, regions: Sequence[str] | None) -> Labels:
     """The outlines of the reference, only the regions asked for and the body."""
     labels = study.points[ref].labels
@@ -219,7 +211,7 @@ def reference_labels(study: Study, ref: int, regions: Sequence[str] | None) -> L
             f"images.regions: there is no region {gone[0]!r}. {suggestion(gone[0], list(labels.masks))}"
             f"Regions: {', '.join(labels.masks)}."
         )
-    return labels.only([n for n in labels.masks if n in regions or n == BODY])
+    return labels.only([n for n in labels.masks if n in regions or is_body(n)])
 
 
 def check_names(case: ImagesCase, study: Study) -> None:
@@ -233,7 +225,12 @@ def check_names(case: ImagesCase, study: Study) -> None:
     ref = case.images.reference - 1
     if ref >= len(study.points):
         raise CaseError(f"images.reference: there is no time point {ref + 1}; the folder holds {len(study.points)}.")
-    known = [n for n in reference_labels(study, ref, case.images.regions).masks if n != BODY]
+    known = [n for n in reference_labels(study, ref, case.images.regions).masks if not is_body(n)]
+    if taken := [n for n in known if n.strip().casefold() in (REST, OUTSIDE, REMAINDER)]:
+        raise CaseError(
+            f"images: a region is called {taken[0]!r}, which is what no region holds. Give the outline another name, or leave it "
+            "out by images.regions."
+        )
     if not known:
         raise CaseError("images: the reference has no region beside the body; there is nothing to report.")
     known.append(REST)
@@ -284,7 +281,7 @@ def outlined(case: ImagesCase, registered: Registered) -> Outlined:
         sets = [carried_labels(_alone(registered), case.images.regions)[0]] * len(study.points)
     else:  # what is summed was not interpolated
         sets = carried_labels(registered, case.images.regions)
-    names = [n for n in sets[0].masks if n != BODY]
+    names = [n for n in sets[0].masks if not is_body(n)]
     body = body_of(study.points[ref].ct, sets[ref], sets[ref].grid)
     outlines = study.points[ref].labels
     assert outlines is not None
@@ -296,8 +293,19 @@ def outlined(case: ImagesCase, registered: Registered) -> Outlined:
     }
     apart = region_shares(sets[ref], names)
     shares = {n: apart[n] for n in names}
+    grid, ct = sets[ref].grid, study.points[ref].ct
+    by_name = any(is_body(n) for n in outlines.masks)
+    covered = covered_by(outlines.grid if by_name else None if ct is None else ct.grid, grid)
+    edge = edge_of(body, covered, shares, REST, grid, _width(case) or SPHERES_WIDTH_MM)
+    once = sets[:1] if bent else sets
+    cut = cut_regions(outlines, once, study.times_h.tolist(), covered, shares)
     shares[REST] = rest_of(body, list(shares.values()))
-    return Outlined(tuple(names), sets, shares, sets[ref].grid, spread, bent)
+    if edge is not None:
+        apart_from = Labels(Boxes.of(grid.shape, edge.masks.items()), grid)
+        ways = [None if k == ref or bent else t.inverse() for k, t in enumerate(registered.transforms)]
+        carried = [replace(carry_labels(apart_from, s.grid, way), notes=()) for s, way in zip(sets, ways, strict=True)]
+        sets = [s.joined(c) for s, c in zip(sets, carried, strict=True)]
+    return Outlined(tuple(names), sets, shares, grid, spread, bent, edge, cut)
 
 
 def _turns(transform: Transform) -> bool:
@@ -340,10 +348,13 @@ def _cropped(labels: Labels, name: str) -> Labels:
 def corrected(case: ImagesCase, found: Outlined, images: ActivitySeries, draws: Draws) -> Corrected:
     """Activity of the regions on one series of images, blur undone, with samples of what is uncertain."""
     names, shares, grid = found.names, found.shares, found.grid
-    measured = region_activity(images, found.sets[0] if found.bent else found.sets, names)
-    rows = np.vstack([measured.activity_MBq[: len(names)], measured.activity_MBq[-1]])
+    measured = measured_in(found, images)
+    seen = np.vstack([measured.activity_MBq[: len(names)], measured.activity_MBq[-1]])
+    rows = seen - (crossed := _crossed(case, found, measured, seen))
     volume = np.array([float(s.sum(dtype=float)) * grid.voxel_mL for s in shares.values()])
-    curves_of, around, spill, spill_sd = _recovery(case, shares, grid, rows, volume, images)
+    curves_of, around, spill, spill_sd = _recovery(
+        case, shares, grid, rows, volume, images, None if (how := _across(case, found)) is None else how[0].hidden
+    )
     given, samples, units = case.calibration, [], []
     one: dict[str, Any] = {"times_h": [0.0], "noise_sd_MBq": [0.0], "background_MBq_per_mL": [0.0]}
     for i, name in enumerate(names):
@@ -354,12 +365,13 @@ def corrected(case: ImagesCase, found: Outlined, images: ActivitySeries, draws: 
             noise_factor=case.low_counts.noise_factor,
         )  # fmt: skip
         gained = 0.0 if around is None else np.minimum(spill[i], 0)  # by chance below zero: taken off, not clipped
-        counts = replace(counts, volume_mL=float(volume[i]), measured_MBq=counts.measured_MBq - gained)
+        counts = replace(counts, volume_mL=float(volume[i]), measured_MBq=counts.measured_MBq - crossed[i] - gained)
         samples.append(_named(name, lambda c=counts, r=curves_of[i]: activity_samples(c, given.sd, r, draws=draws)))
         alone = replace(counts, measured_MBq=np.array([samples[-1].recovery]), **one)
         units.append(activity_samples(alone, given.sd, curves_of[i], draws=draws))
     nominal = np.array([s.nominal_MBq for s in samples])
-    left = rows.sum(axis=0) - nominal.sum(axis=0)
+    shown = _shown(case, found)
+    left = (rows.sum(axis=0) - shown[:-1] @ nominal) / shown[-1]
     known = np.where(np.isfinite(measured.noise_sd_MBq), measured.noise_sd_MBq, 0.0)
     gain = np.array([1 / s.recovery - 1 for s in samples])[
         :, None
@@ -375,14 +387,50 @@ def corrected(case: ImagesCase, found: Outlined, images: ActivitySeries, draws: 
     samples.append(_rest(activity_samples(rest, given.sd, draws=draws), samples, draws))
     units.append(activity_samples(replace(rest, measured_MBq=np.ones(1), **one), given.sd, draws=draws))
     return Corrected(
-        rows,
+        seen,
         samples,
         units,
         volume,
-        np.vstack([spill, rows[-1] - left]),
+        np.vstack([spill + crossed[:-1], seen[-1] - left]),
         np.vstack([spill_sd, np.zeros_like(left)]),
-        measured.notes,
+        (
+            *measured.notes,
+            *(told_outside(nominal.sum(axis=0) + left, measured.activity_MBq.sum(axis=0)) if found.edge else ()),
+        ),
     )
+
+
+def measured_in(found: Outlined, images: ActivitySeries) -> RegionActivity:
+    """Activity inside the outlines; what lies outside of the body has rows of its own before the last one."""
+    names = (*found.names, *found.edge.masks) if found.edge is not None else found.names
+    return region_activity(images, found.sets[0] if found.bent else found.sets, names)
+
+
+def _across(case: ImagesCase, found: Outlined) -> tuple[Edge, float] | None:
+    """The edge of the CT and the width of the blur across it, where the CT ends in the body and the width is known."""
+    if found.edge is None or not found.edge.zones or case.recovery is None or case.recovery.fwhm_mm is None:
+        return None
+    return found.edge, case.recovery.fwhm_mm
+
+
+def _crossed(case: ImagesCase, found: Outlined, measured: RegionActivity, seen: Array) -> Array:
+    """What came into each outline, and into the rest, from beyond the edge of the CT, MBq [region, time]."""
+    if (how := _across(case, found)) is None:
+        return np.zeros_like(seen)
+    edge, width = how
+    n, m = len(found.names), len(edge.zones)
+    outlines = {name: s for name, s in found.shares.items() if name != REST}
+    transfer = _transfer({**outlines, **edge.zones, REST: found.shares[REST]}, found.grid, width, edge.far)
+    true = np.linalg.solve(transfer, np.vstack([seen[:n], measured.activity_MBq[n : n + m], seen[n:]]))
+    into = transfer[:, n : n + m] @ true[n : n + m]
+    return np.asarray(np.vstack([into[:n], into[n + m :]]))
+
+
+def _shown(case: ImagesCase, found: Outlined) -> Array:
+    """Share of each region's activity, and of the rest's, that is seen in the body: all of it, where the CT does not end in it."""
+    if (how := _across(case, found)) is None:
+        return np.ones(len(found.shares))
+    return np.asarray(_transfer(found.shares, found.grid, how[1], how[0].hidden).sum(axis=0))
 
 
 def fitted(
@@ -434,7 +482,7 @@ def fitted(
         np.array([np.hypot(s.sd_MBq, extra * s.nominal_MBq) for s in made.samples]),
         np.array([s.recovery for s in made.samples]), made.volume_mL, np.array([s.volume_sd_mL for s in made.samples]), curves,
         tuple(dict.fromkeys(notes)), np.zeros(rows.shape, bool) if few is None else few.below,
-        np.full(rows.shape, np.nan) if few is None else few.limit_MBq,
+        np.full(rows.shape, np.nan) if few is None else few.limit_MBq, found.cut,
     )  # fmt: skip
 
 
@@ -520,7 +568,7 @@ def _width(case: ImagesCase) -> float | None:
 
 def _recovery(
     case: ImagesCase, shares: Mapping[str, npt.NDArray[np.float32]], grid: Grid, rows: Array, volume: Array,
-    images: ActivitySeries,
+    images: ActivitySeries, hidden: npt.NDArray[np.float32] | None = None,
 ) -> tuple[list[RecoveryCurve | None], Array | None, Array, Array]:  # fmt: skip
     """Recovery curve of each region; and at each time [region, time] the concentration around it, what of it lies in the
     outline, and how well that is known, MBq."""
@@ -536,13 +584,13 @@ def _recovery(
         return [curve] * len(names), shell, put, np.abs(put) * case.registration.sd
     width = case.recovery.fwhm_mm
     assert width is not None
-    transfer = _transfer(shares, grid, width)
+    transfer = _transfer(shares, grid, width, hidden)
     true = np.linalg.solve(transfer, rows)
     own = np.diag(transfer)
     into = transfer @ true - own[:, None] * true
     around = (into / np.maximum((1 - own) * volume, 1e-12)[:, None])[: len(names)]
     made: list[RecoveryCurve | None] = []
-    widened = _transfer(shares, grid, width * (1 + case.recovery.fwhm_sd))
+    widened = _transfer(shares, grid, width * (1 + case.recovery.fwhm_sd), hidden)
     wider = np.diag(widened)
     for i, v in enumerate(volume[: len(names)]):
         made.append(_through(float(v), float(own[i]), float(wider[i] - own[i]), width))
@@ -565,8 +613,16 @@ def _through(volume_mL: float, recovery: float, change: float, fwhm_mm: float) -
     return RecoveryCurve(b, c, np.diag([(change / by_b) ** 2, 0.0]), source="the region's own shape under a Gaussian")
 
 
-def _transfer(shares: Mapping[str, npt.NDArray[np.float32]], grid: Grid, fwhm_mm: float) -> Array:
-    """T[r, s]: share of the activity of uniform s that the image shows in the outline of r; the last row is all else."""
+def _transfer(
+    shares: Mapping[str, npt.NDArray[np.float32]],
+    grid: Grid,
+    fwhm_mm: float,
+    hidden: npt.NDArray[np.float32] | None = None,
+) -> Array:
+    """T[r, s]: share of the activity of uniform s that the image shows in the outline of r; the last row is all else.
+
+    What is seen in `hidden`, shares of voxels, counts in none.
+    """
     from scipy.ndimage import gaussian_filter
 
     names = list(shares)
@@ -582,6 +638,8 @@ def _transfer(shares: Mapping[str, npt.NDArray[np.float32]], grid: Grid, fwhm_mm
         total = float(shares[source].sum(dtype=float))
         for i, name in enumerate(names[:-1]):
             made[i, j] = float(np.sum(shares[name][z, y, x] * blurred, dtype=float)) / total
+        if hidden is not None:
+            blurred *= 1 - hidden[z, y, x]
         made[-1, j] = float(blurred.sum(dtype=float)) / total - made[:-1, j].sum()
     return made
 

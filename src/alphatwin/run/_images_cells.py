@@ -108,7 +108,7 @@ def cells_of_regions(
         return ()
     alpha = photon_alpha(case.cells, book)
     options = case.daughters or ImageDaughters()
-    organs = organs_of(tuple(shares), options.organs)
+    organs = organs_of(tuple(shares), options.organs, case.outlines.lesions)
     made = []
     for result in (r for r in regions if r.name in wanted):
         name, medium = result.name, anatomy_medium(options.anatomy, organs[result.name])

@@ -17,7 +17,7 @@ decays: N'/N of each nuclide in the region for charged particles, N'/N in all re
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -45,6 +45,13 @@ Parents = Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]]
 OUTSIDE = "body outside the images"
 BLOOD_OUTSIDE = "blood outside the images"
 ANY = "any agent"
+LESIONS = (
+    "lesion",
+    "tumour",
+    "tumor",
+    "metastasis",
+    "metastases",
+)  # how names of what holds the agent inside its cells begin
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +89,17 @@ class DaughterChains:
     sources: tuple[str, ...] = ()
 
 
-def organs_of(regions: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
+def organs_of(regions: Sequence[str], given: Mapping[str, str], lesions: Collection[str] = ()) -> dict[str, str]:
     """Organ of the catalogue that each region is, by `given` or its own name in small letters with underscores.
+
+    A region of `lesions`, or whose name begins as that of a lesion does (`LESIONS`), is a tumour where `given` says nothing.
 
     Examples
     --------
-    >>> organs_of(("Kidney Left", "lesion_liver", "rest of body"), {"lesion_liver": "tumour"})
-    {'Kidney Left': 'kidney_left', 'lesion_liver': 'tumour', 'rest of body': 'remainder'}
+    >>> organs_of(("Kidney Left", "Lesion_liver", "node", "rest of body"), {"node": "tumour"})
+    {'Kidney Left': 'kidney_left', 'Lesion_liver': 'tumour', 'node': 'tumour', 'rest of body': 'remainder'}
+    >>> organs_of(("lesion_1", "node"), {"lesion_1": "other"}, ("node",))
+    {'lesion_1': 'other', 'node': 'tumour'}
     """
     for name in given:
         if name not in regions or name == REST:
@@ -96,8 +107,15 @@ def organs_of(regions: Sequence[str], given: Mapping[str, str]) -> dict[str, str
             raise CaseError(
                 f"daughters.organs.{name}: there is no such region. {suggestion(name, known)}Regions: {', '.join(known)}."
             )
-    made = {r: given.get(r, re.sub(r"[\s-]+", "_", r.strip().lower())) for r in regions}
+    made = {r: re.sub(r"[\s-]+", "_", r.strip().lower()) for r in regions}
+    made = {r: "tumour" if r in lesions or _is_lesion(o) else o for r, o in made.items()}
+    made = {r: given.get(r, o) for r, o in made.items()}
     return {r: "remainder" if r == REST else "other" if o == "remainder" else o for r, o in made.items()}
+
+
+def _is_lesion(name: str) -> bool:
+    """Whether a name begins as that of a lesion; ``tumour`` with a name of its own is one already."""
+    return name.startswith(LESIONS) and name.split("_")[0] != "tumour"
 
 
 def _entry(agent: str, nuclide: str) -> str:
@@ -214,7 +232,7 @@ def daughter_chains(
     chain = nuclide_of(nuclide).chain
     alpha = nuclide_of(nuclide).energy_MeV("alpha", chain=True) > 0
     options = case.daughters or ImageDaughters(model="free" if alpha else "in_place")
-    organs = organs_of(tuple(curves), options.organs)
+    organs = organs_of(tuple(curves), options.organs, case.outlines.lesions)
     if len(chain) > 1 and PLASMA in curves and (alpha or options.model == "free"):
         raise CaseError(
             f"daughters: a region is called {PLASMA}, which is where free daughters are in plasma, all over the body. Give the outline "
@@ -285,6 +303,11 @@ def _said(
         f"Blood volumes and body mass: {options.anatomy}. The images show {100 * inside:.0f} % of the body without the regions; "
         "daughters that are freed outside the images, and would come in, are not counted.",
     ]  # fmt: skip
+    if lesions := [r for r, o in organs.items() if o.startswith("tumour") and r not in options.organs]:
+        said.append(
+            f"Taken as tumours, whose cells hold the agent inside, by name or as lesions of the case: {', '.join(lesions)}. Where that "
+            "is wrong, say daughters: {organs: {" + lesions[0] + ": other}}."
+        )
     if other:
         said.append(
             f"{NO_ORGAN}, so a parent in them counts as outside of cells, and they take up no free ion: {', '.join(other)}. "

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -144,7 +144,7 @@ def _relative(curve: CurveSamples) -> float:
 
 def region_results(
     maps: DecayMaps, doses: VoxelDoses, effects: Effects | None, density: Array, grid: Grid, shares: Shares,
-    curves: Mapping[str, CurveSamples], drawn: xr.DataArray, biology: BiologyOptions | None, densities: Mapping[str, float],
+    curves: Mapping[str, CurveSamples], drawn: xr.DataArray, biology: BiologyOptions | None, densities: Mapping[str, float], cut: Mapping[str, str] = {},
 ) -> tuple[RegionResult, ...]:  # fmt: skip
     """Doses of the regions, with their samples; `drawn` are the decays[sample, region, nuclide], `densities` means on a finer CT."""
     nuclides = [str(n) for n in doses.found["nuclide"].values]
@@ -196,7 +196,7 @@ def region_results(
             time_integrated_activity_sd_MBq_h=curves[name].sd, effective_half_life_h=curves[name].curve.effective_half_life_h,
             model=curves[name].curve.model, budget=dict(curves[name].budget), mean_Gy=mean, samples_Gy=samples,
             voxel_mean_Gy=float(voxels.mean()) if voxels.size else math.nan, d98_Gy=high, d50_Gy=mid, d2_Gy=low,
-            by_nuclide_radiation_Gy=parts, **_effect(effects, tissue, name, inside, doses, mean, biology),
+            by_nuclide_radiation_Gy=parts, cut=cut.get(name, ""), **_effect(effects, tissue, name, inside, doses, mean, biology),
         ))  # fmt: skip
     return tuple(made)
 
@@ -223,6 +223,31 @@ def _effect(
         )
     equal = float(np.mean(eqd2(values, tissue.alpha_beta_Gy)))
     return {"bed_Gy": float(values.mean()), "eqd2_Gy": equal, "g": effects.g[name], "eubed_Gy": uniform}
+
+
+def within_body(
+    doses: VoxelDoses, effects: Effects | None, density: Array, grid: Grid, shares: Shares
+) -> tuple[VoxelDoses, Effects | None, tuple[str, ...]]:
+    """Maps without dose in voxels that are less than half patient, and a note of the energy that was there.
+
+    Light voxels of air at the skin and at the ends of the CT get little energy and a large dose, which is nobody's.
+    """
+    air = np.sum(np.stack(list(shares.values())), axis=0, dtype=float) < INSIDE
+    joule = doses.total * density * grid.voxel_mL * 1e-3
+    whole, lost = float(joule.sum()), float(joule[air].sum())
+    if not lost > 0:
+        return doses, effects, ()
+    told = (
+        f"Voxels that are less than half patient have no dose in the maps: {lost:.2g} J, {100 * lost / whole:.2g} % of all energy, was "
+        f"there (up to {doses.total[air].max():.3g} Gy, in air). Means of regions keep what is theirs of it."
+    )
+    kept = replace(
+        doses, total=np.where(air, 0.0, doses.total), low_let=np.where(air, 0.0, doses.low_let),
+        high_let=np.where(air, 0.0, doses.high_let), sd=np.where(air, 0.0, doses.sd),
+    )  # fmt: skip
+    if effects is not None:
+        effects = replace(effects, bed=np.where(air, 0.0, effects.bed), eqd2=np.where(air, 0.0, effects.eqd2))
+    return kept, effects, (told,)
 
 
 def effects_of(

@@ -109,7 +109,7 @@ def _lesion(point: TimePoint, labels: Labels | None, name: str, lesion: Lesion, 
         _known(lesion.within, {} if labels is None else labels.masks, f"{where}.within")
         assert labels is not None
         one = replace(labels, masks={lesion.within: labels.masks[lesion.within]}, volume_sd_mL={}, notes=())
-        inside = binary_fill_holes(np.asarray(carry_labels(one, image.grid).masks[lesion.within]) >= 0.5)
+        inside = binary_fill_holes(np.asarray(carry_labels(one, image.grid).masks[lesion.within], np.float32) >= 0.5)
         if not inside.any():
             raise CaseError(f"{where}.within: {lesion.within!r} covers no voxel of the emission image.")
         z, y, x = np.unravel_index(int(np.argmax(np.where(inside, image.array, -np.inf))), image.grid.shape)

