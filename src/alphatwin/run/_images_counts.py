@@ -4,7 +4,9 @@ In the outline of a region lie N counts. What others put there, b (blur from the
 cross-talk), is known with the standard uncertainty u. That is a background measured m = b/u^2 times as long: `LowCounts`. A point
 whose N - b is below Currie's critical level L_C is not seen. It enters the fit censored, by the probability of at most b + L_C
 counts, or by its counts: never as a number with a symmetric error, and never clipped at zero. As soon as one point of a region is under the detection
-limit L_D, where a symmetric error would mislead, all its points are fitted by their Poisson likelihood.
+limit L_D, where a symmetric error would mislead, all its points are fitted by their Poisson likelihood. What points vary by beyond
+counts (registration, share x) adds (x s)^2 to the variance of s expected counts: the variance over the mean is F + x^2 s, s from a
+first fit. It is nothing at few counts, and holds a point with many to x, as in a weighted fit.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +23,7 @@ from ..case.images import ImagesCase
 from ..draws import Draws
 from ..errors import CaseError
 from ..imaging.activity import ActivitySeries
-from ..imaging.quantify import ActivitySamples, CurveSamples, LowCounts, low_count_curve
+from ..imaging.quantify import ActivitySamples, CurveSamples, LowCounts, activity_of_count, low_count_curve
 from ..kinetics import Curve
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class FewCounts:
     few: npt.NDArray[np.bool_]  # [region]: a point is under its detection limit
     limit_MBq: Array
     censored: bool
+    extra: float = 0.0  # relative standard uncertainty of a point beyond its counts
 
     def curve(
         self, row: int, samples: ActivitySamples, one: ActivitySamples, nuclide: str, draws: Draws, shape: Curve | None
@@ -54,9 +57,16 @@ class FewCounts:
             for c, bad in zip(self.counts[row], self.below[row], strict=True)
         ]
         unit, relative, by_volume = _common(one)
-        found = low_count_curve(
-            samples.times_h.tolist(), points, self.per_MBq[row].tolist(), nuclide=nuclide, draws=draws, shape=shape, factor=unit, region=samples.region,
-        )  # fmt: skip
+        given: dict[str, Any] = {"nuclide": nuclide, "shape": shape, "region": samples.region}
+        times, per = samples.times_h.tolist(), self.per_MBq[row]
+        if self.extra > 0:
+            first = low_count_curve(times, points, per.tolist(), draws=Draws(1), **given).curve
+            expected = np.maximum(first.activity_MBq(samples.times_h), 0.0) * per
+            points = [
+                replace(c, noise_factor=c.noise_factor + self.extra**2 * float(s))
+                for c, s in zip(points, expected, strict=True)
+            ]
+        found = low_count_curve(times, points, per.tolist(), draws=draws, factor=unit, **given)
         budget = {**relative, **found.budget}
         total = math.sqrt(sum(v**2 for v in budget.values())) * found.curve.time_integrated_activity_MBq_h
         return replace(
@@ -82,18 +92,14 @@ class FewCounts:
 def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_MBq: Array) -> FewCounts | None:
     """Test every point against its detection limit; None where counts are not known.
 
-    An image with Poisson noise tells what its counts are: sigma^2 over the value of a voxel is the worth of a count.
-
     Raises
     ------
     CaseError
         A point is below its limit and the case says ``low_counts: {below: refuse}``.
     """
-    worth = [_worth(i.array, i.sigma) for i in images.images]
-    if any(w is None for w in worth):
+    count_MBq = np.array([activity_of_count(i) for i in images.images])
+    if not np.isfinite(count_MBq).all():
         return None
-    voxel = np.array([i.grid.voxel_mL for i in images.images])
-    count_MBq = voxel * np.array(worth, dtype=float)  # [time]: MBq for one count
     factor, rows = case.low_counts.noise_factor, []
     shape = gross_MBq.shape
     below, limit, per = np.zeros(shape, bool), np.full(shape, np.nan), np.zeros(shape)
@@ -105,7 +111,7 @@ def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_
         for k in range(shape[1]):
             n = max(float(gross_MBq[i, k] / count_MBq[k]), 0.0)
             b = max(n - float(s.nominal_MBq[k]) * per[i, k], 0.0)
-            variance = max(float(noise[k]) - n, 0.0) + float(made.spill_sd_MBq[i, k] / count_MBq[k]) ** 2
+            variance = max(float(noise[k]) - max(n, factor), 0.0) + float(made.spill_sd_MBq[i, k] / count_MBq[k]) ** 2
             m = b / variance if variance > 0 and b > 0 else math.inf
             known = math.isinf(m) or b * m > KNOWN
             points.append(LowCounts(min(n, KNOWN), min(b, KNOWN) if known else b * m, math.inf if known else m, factor))
@@ -120,16 +126,7 @@ def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_
                 f"low_counts: {s.region} is not seen at {s.times_h[k]:.4g} h ({rows[i][k].net:.3g} net counts, critical level "
                 f"{rows[i][k].limits[0]:.3g}). Say below: censored or poisson, or leave the region out by images.regions."
             )
-    return FewCounts(rows, per, below, few, limit, case.low_counts.below == "censored")
-
-
-def _worth(array: npt.NDArray[np.floating], sigma: npt.NDArray[np.floating] | None) -> float | None:
-    """MBq/mL of one count, from the Poisson noise of the voxel that holds most."""
-    if sigma is None or not (array > 0).any():
-        return None
-    at = int(np.argmax(array))
-    spread = float(sigma.reshape(-1)[at])
-    return spread**2 / float(array.reshape(-1)[at]) if spread > 0 else None
+    return FewCounts(rows, per, below, few, limit, case.low_counts.below == "censored", case.registration.sd)
 
 
 def _censored(c: LowCounts) -> LowCounts:
