@@ -4,7 +4,7 @@ In the outline of a region lie N counts. What others put there, b (blur from the
 cross-talk), is known with the standard uncertainty u. That is a background measured m = b/u^2 times as long: `LowCounts`. A point
 whose N - b is below Currie's critical level L_C is not seen. It enters the fit censored, by the probability of at most b + L_C
 counts, or by its counts: never as a number with a symmetric error, and never clipped at zero. As soon as one point of a region is under the detection
-limit L_D, where a symmetric error would mislead, all its points are fitted by their Poisson likelihood. What points vary by beyond
+limit L_D, where a symmetric error would mislead, or the last point is above the one before it by chance, all its points are fitted by their Poisson likelihood. What points vary by beyond
 counts (registration, share x) adds (x s)^2 to the variance of s expected counts: the variance over the mean is F + x^2 s, s from a
 first fit. It is nothing at few counts, and holds a point with many to x, as in a weighted fit.
 """
@@ -33,6 +33,7 @@ __all__ = ["FewCounts", "few_counts"]
 
 Array = npt.NDArray[np.float64]
 KNOWN = 1e7  # a background of more counts than this is taken as known
+RISE = 3.0  # standard deviations of noise that a rise at the end may have by chance: a weighted fit refuses it, a likelihood does not
 MOST = 1e6  # counts beyond which a point needs no test
 
 
@@ -119,6 +120,7 @@ def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_
             limit[i, k] = detectable / per[i, k]
             below[i, k] = n < MOST and not points[-1].detected
             few[i] |= n < MOST and points[-1].net < detectable
+        few[i] |= _rises_by_chance(s) and case.fit.model.get(s.region, case.fit.model.get("*")) != "trapezoid"
         rows.append(points)
         if below[i].any() and case.low_counts.below == "refuse":
             k = int(np.argmax(below[i]))
@@ -127,6 +129,14 @@ def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_
                 f"{rows[i][k].limits[0]:.3g}). Say below: censored or poisson, or leave the region out by images.regions."
             )
     return FewCounts(rows, per, below, few, limit, case.low_counts.below == "censored", case.registration.sd)
+
+
+def _rises_by_chance(s: ActivitySamples) -> bool:
+    """Whether the last point is above the one before by no more than three standard deviations of their noise."""
+    if len(s.times_h) < 2:
+        return False
+    rise = float(s.nominal_MBq[-1] - s.nominal_MBq[-2])
+    return 0 < rise < RISE * math.hypot(*s.noise_sd_MBq[-2:])
 
 
 def _censored(c: LowCounts) -> LowCounts:
