@@ -518,11 +518,11 @@ def _rest(
 
 
 def _by_score(curve: RecoveryCurve, volume_mL: float) -> Array:
-    """Change of the recovery for one unit of each of the two scores that all regions share."""
-    step = 1e-3
-    half, steep = curve.drawn(np.vstack([step * np.eye(2), -step * np.eye(2)]))
-    r = 1 / (1 + (half / volume_mL) ** steep)
-    return np.asarray((r[:2] - r[2:]) / (2 * step))
+    """Change of the recovery for one unit of each of the two scores that all regions share, to first order."""
+    scale = np.array([curve.b_mL, curve.c])
+    size, axes = np.linalg.eigh(curve.covariance / np.outer(scale, scale))
+    root = (axes * np.sqrt(np.clip(size, 0, None))) @ axes.T
+    return np.asarray(root @ (scale * curve.slopes(volume_mL)[1]))
 
 
 def _unit_of_rest(one: ActivitySamples, rest: ActivitySamples) -> ActivitySamples:
