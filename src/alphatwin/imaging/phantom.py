@@ -44,15 +44,8 @@ FWHM = 2 * math.sqrt(2 * math.log(2))  # of a Gaussian, in standard deviations
 BACKGROUND, BODY = "background", "body"
 LESION_HU = 50.0
 DECAYS_PER_MBQ_H = 3.6e9
-MAKERS = (
-    "phantom.py",
-    "_phantom_spec.py",
-    "_phantom_chain.py",
-    "_phantom_dose.py",
-    "_objects.py",
-    "writing.py",
-    "nifti.py",
-)
+MAKERS = ("phantom.py", "_phantom_spec.py", "_phantom_chain.py", "_phantom_dose.py", "_objects.py", "writing.py",
+          "nifti.py")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
