@@ -173,10 +173,21 @@ def test_an_instant_uptake_is_held_and_said():
     assert curve.sd < 0.1 * curve.time_integrated_activity_MBq_h
 
 
-def test_given_sd_is_not_rescaled_and_scatter_is():
-    tight, loose = (fit("mono", relative_sd=s) for s in (0.01, 0.1))
-    assert loose.sd == pytest.approx(10 * tight.sd, rel=1e-6)
+def test_an_sd_that_the_scatter_exceeds_is_widened_to_it():
+    """Birge: with chi^2 above the degrees of freedom the sd is that of the scatter, whatever was given; below, what was given."""
+    tight, tighter, loose, looser = (fit("mono", relative_sd=s) for s in (0.01, 0.005, 1.0, 2.0))
+    assert looser.sd == pytest.approx(2 * loose.sd, rel=1e-6)
+    assert tighter.sd == pytest.approx(tight.sd, rel=1e-6)
+    dof = len(TIMES) - 2
+    assert tight.chi2 > dof > loose.chi2
+    # as large as the given one times sqrt(chi^2/dof), written out
+    assert tight.sd == pytest.approx(0.01 * loose.sd * np.sqrt(tight.chi2 / dof), rel=1e-6)
+    assert any("widened" in n for n in tight.notes)
+    assert not any("widened" in n for n in loose.notes)
     assert loose.time_integrated_activity_MBq_h == pytest.approx(tight.time_integrated_activity_MBq_h, rel=1e-9)
+
+
+def test_scatter_gives_the_sd_where_none_is_given():
     scatter = fit("mono", TIMES, LEFT)
     doubled = fit("mono", TIMES, scatter.activity_MBq(TIMES) + 2 * scatter.residuals)
     assert doubled.sd == pytest.approx(2 * scatter.sd, rel=0.02)

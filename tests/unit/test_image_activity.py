@@ -129,8 +129,8 @@ def test_recovery_keeps_the_total():
         activity.corrected({"aa": 0.5})
 
 
-def test_an_image_of_a_scan_is_taken_to_its_start():
-    """The mean over 2 h of 213Bi (45.6 min) is far below the activity at the start: x/(1 - exp(-x)), x = lambda d."""
+def test_an_image_of_a_scan_is_taken_to_its_middle():
+    """The mean over 2 h of 213Bi (45.6 min) is above the activity at the middle: sinh(x/2)/(x/2), x = lambda d."""
     given = datetime.datetime(2026, 3, 2, 8, tzinfo=datetime.UTC)
     points = []
     for hours in (0.5, 1.0):
@@ -141,14 +141,36 @@ def test_an_image_of_a_scan_is_taken_to_its_start():
     study = Study(tuple(points), "Bi-213", 100.0, given)
     x = nuclide("Bi-213").decay_constant_per_h * 2
     series = activity_series(study)
-    np.testing.assert_allclose(series.images[0].array, x / (1 - math.exp(-x)))
+    np.testing.assert_allclose(series.images[0].array, (x / 2) / math.sinh(x / 2))
     assert not series.registered
-    np.testing.assert_allclose(series.times_h, [0.5, 1.0])
+    np.testing.assert_allclose(series.times_h, [1.5, 2.0])
     both = activity_series(Registered(study, 0, (Transform.identity(),) * 2))
     np.testing.assert_allclose(both.images[1].array, series.images[1].array)
     with pytest.raises(ImageError, match="registered images"):
         region_activity(series, halves())
     region_activity(series, [halves(), halves()])
+
+
+@pytest.mark.parametrize("corrected", ["none", "start"])
+def test_quick_clearance_during_the_scan_hardly_moves_the_integral(corrected):
+    """An effective half-life of 1 h and scans of half an hour of 177Lu: the mean over a scan, corrected for physical decay alone, stands at
+    its middle, high by (k d)^2/24 = 0.5 % at every time. At the start, the integral would be 15 % too low."""
+    given, k, d = datetime.datetime(2026, 3, 2, 8, tzinfo=datetime.UTC), math.log(2), 0.5
+    decay = nuclide("Lu-177").decay_constant_per_h
+    points = []
+    for hours in (0.25, 1.0, 2.0, 4.0):
+        mean = 100 * math.exp(-k * hours) * -math.expm1(-k * d) / (k * d)
+        if corrected == "start":
+            mean *= decay * d / -math.expm1(-decay * d)
+        got = Acquisition(given + datetime.timedelta(hours=hours), 3600 * d, "Lu-177", None, None, corrected)
+        made = np.full(WHERE.shape, mean / WHERE.voxel_mL / WHERE.shape[0] ** 3)
+        points.append(TimePoint(Image(made, WHERE, "activity_concentration", "NM", acquisition=got)))
+    series = activity_series(Study(tuple(points), "Lu-177", 200.0, given))
+    total = np.array([float(i.array.sum()) * WHERE.voxel_mL for i in series.images])
+    curve = fit_curve(series.times_h, total / total[0] * 100 * math.exp(-k * 0.5), nuclide="Lu-177", model="mono")
+    assert curve.time_integrated_activity_MBq_h == pytest.approx(100 / k, rel=1e-6)
+    value = series.images[0].array.mean() * WHERE.voxel_mL * WHERE.shape[0] ** 3
+    assert value / (100 * math.exp(-k * 0.5)) - 1 == pytest.approx((k * d) ** 2 / 24, rel=0.05)
 
 
 # --- curves ----------------------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Masks kept as boxes: the same as whole ones, whatever is asked of them."""
 
+import datetime
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from alphatwin.errors import ImageError
 from alphatwin.imaging import Grid, Labels
-from alphatwin.imaging.values import Boxes, box_of
+from alphatwin.imaging.values import Acquisition, Boxes, Image, Study, TimePoint, box_of
 
 WHERE = Grid((5, 6, 7), np.diag([2.0, 3.0, 4.0, 1.0]))
 
@@ -67,3 +69,25 @@ def test_boxes_are_checked_and_cannot_be_written_to():
         Labels(Boxes(WHERE.shape, {"a": (box, part * 3)}), WHERE)
     with pytest.raises(ImageError, match="There is no region 'b'; there are a"):
         labels.cropped("b")
+
+
+def test_times_of_a_named_zone_count_over_a_change_of_the_clocks():
+    """Berlin goes to summer time on 29 March 2026: three days there are 95 and not 96 hours."""
+    import zoneinfo
+
+    berlin = zoneinfo.ZoneInfo("Europe/Berlin")
+    injected = datetime.datetime(2026, 3, 27, 9, tzinfo=berlin)
+    points = []
+    for month, day in ((3, 28), (3, 31), (4, 3)):
+        started = datetime.datetime(2026, month, day, 9, tzinfo=berlin)
+        got = Acquisition(started, 1800.0, "Lu-177", None, None, "start")
+        points.append(
+            TimePoint(Image(np.ones((2, 2, 2)), Grid((2, 2, 2), np.eye(4)), "activity_concentration", acquisition=got))
+        )
+    study = Study(tuple(points), "Lu-177", 100.0, injected)
+    assert study.times_h.tolist() == [24.0, 95.0, 167.0]
+    assert study.administered_at.utcoffset() == datetime.timedelta(hours=1)
+    for hour, day in ((2, 29), (2, 25)):  # not there in March; twice in October
+        twice = datetime.datetime(2026, 3 if day == 29 else 10, day, hour, 30, tzinfo=berlin)
+        with pytest.raises(ImageError, match="clock change"):
+            Acquisition(twice)

@@ -237,12 +237,12 @@ def test_sums_inside_an_outline_and_their_noise():
     done = q.quantify_study(study(image(100.0)), CALIBRATION)
     share = np.zeros(GRID.shape, np.float32)
     share[1:3, 1:3, 1:3], share[0, 1, 1] = 1.0, 0.5
-    per_count = q.decay_factor("Lu-177", duration_s=1800) / (9.0 * 1800)
+    per_count = q.decay_factor("Lu-177", duration_s=1800, to="middle") / (9.0 * 1800)
     activity = region_activity(activity_series(done), [Labels({"k": share}, GRID)])
     region = q.region_counts(activity, "k", volume_sd_mL=0.1)
     assert region.measured_MBq == pytest.approx([850 * per_count])
     assert region.noise_sd_MBq == pytest.approx([math.sqrt(825) * per_count])
-    assert (region.volume_mL, region.times_h[0]) == (pytest.approx(8.5 * 0.125), 24.0)
+    assert (region.volume_mL, region.times_h[0]) == (pytest.approx(8.5 * 0.125), 24.25)
     assert q.region_counts(activity, "k", noise_factor=4.0).noise_sd_MBq == pytest.approx(2 * region.noise_sd_MBq)
     assert q.region_counts(activity, "k", relative_noise=0.1).noise_sd_MBq == pytest.approx([85 * per_count])
     with pytest.raises(CatalogError, match="kidney"):
@@ -448,3 +448,39 @@ def test_uptake_ratios_are_cited_and_misses_are_suggestions():
     assert any("not verified" in n for n in way.transfer(curve, last_image_h=1.0, ratio=ratio).notes)
     with pytest.raises(CatalogError, match="kidneys"):
         q.uptake_ratio("ga68-ha-dotatate", "lu177-ha-dotatate", "kidney")
+
+
+# --- points at zero ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_point_at_zero_does_not_rule_the_fit(known):
+    """A blank late image of a region that held 2000 counts: with counts known it weighs as what the curve expects there, at least one
+    count; without, by the share that a fitted value is uncertain by. Taken as exact it would pull the integral down by a third."""
+    t = np.array([4.0, 24.0, 96.0, 168.0])
+    true = 20 * np.exp(-0.03 * t)
+    count = 0.01 if known else math.nan
+    measured = np.where(t > 100, 0.0, true)
+    region = q.RegionCounts("liver", t, measured, np.sqrt(0.01 * measured) * known, 1000.0, count_MBq=np.full(4, count))
+    assert (region.noise_sd_MBq[-1] == 0.01) if known else (region.noise_sd_MBq == 0).all()
+    drawn = q.activity_samples(region, 0.03, draws=Draws(1))
+    made = q.fit_samples(drawn, nuclide="Lu-177", draws=Draws(1), model="mono", extra_relative_sd=0.1)
+    assert made.curve.time_integrated_activity_MBq_h == pytest.approx(20 / 0.03, rel=0.12)
+    weight = made.curve.weights
+    assert weight[-1] < 1 / (0.1 * made.curve.activity_MBq(t)[-1]) ** 2 * (1 + 1e-6)
+    assert any("No activity at 168 h" in n for n in made.notes)
+
+
+def test_weights_are_those_of_the_fitted_values():
+    """Two points from the curve by the same share up and down: equally uncertain, so that neither wins."""
+    t = np.array([4.0, 24.0, 96.0])
+    region = q.RegionCounts("r", t, 100 * np.exp(-0.02 * t) * [1.0, 0.7, 1.3], np.zeros(3), 10.0)
+    made = q.fit_samples(
+        q.activity_samples(region, 0.0, draws=Draws(1)),
+        nuclide="Lu-177",
+        draws=Draws(1),
+        model="mono",
+        extra_relative_sd=0.1,
+    )
+    fitted = made.curve.activity_MBq(t)
+    assert made.curve.weights * fitted**2 == pytest.approx(np.full(3, 100.0), rel=0.05)  # what two repetitions leave

@@ -12,9 +12,18 @@ import numpy as np
 
 from ..errors import ImageError, suggestion
 from ..physics.nuclides import nuclide as nuclide_of
-from .values import Acquisition, Image, Study, TimePoint
+from .values import Acquisition, Image, Study, TimePoint, with_offset
 
-__all__ = ["Calibration", "DeadTime", "DecayTo", "check_total", "decay_factor", "quantify", "quantify_study"]
+__all__ = [
+    "Calibration",
+    "DeadTime",
+    "DecayTo",
+    "activity_of_count",
+    "check_total",
+    "decay_factor",
+    "quantify",
+    "quantify_study",
+]
 
 DecayTo = Literal["start", "middle", "administration"]
 _TARGETS: tuple[DecayTo, ...] = ("start", "middle", "administration")
@@ -321,6 +330,7 @@ def quantify(
             f"The image says {acquisition.nuclide}, and nuclide={nuclide!r} was given. One of them is wrong."
         )
     at = administered_at or acquisition.administered_at
+    at = None if at is None else with_offset(at)
     factor, notes = _to_concentration(image, calibration, name, rate_cps)
     decay, acquisition = _moved(acquisition, name, to, at)
     notes += [f"Decay corrected to the {to} of the acquisition, factor {decay:.6g}." if to != "administration"
@@ -333,6 +343,10 @@ def quantify(
         notes.append("Noise of each voxel: that of independent Poisson counts.")
     if sigma is not None:
         sigma = np.asarray(sigma * total, dtype=image.array.dtype)
+    count = total * image.grid.voxel_mL if image.quantity == "counts" else None
+    if count is None and acquisition.MBq_per_count is not None:
+        count = acquisition.MBq_per_count * decay
+    acquisition = replace(acquisition, MBq_per_count=count)
     made = replace(image, array=array, sigma=sigma, quantity="activity_concentration", acquisition=acquisition,
                    notes=(*image.notes, *notes))  # fmt: skip
     given = acquisition.administered_MBq if administered_MBq is None else administered_MBq
@@ -417,6 +431,28 @@ def quantify_study(
             raise ImageError(f"Time point {k + 1}: {error}") from None
         points.append(replace(point, emission=emission, windows=windows))
     return replace(study, points=tuple(points))
+
+
+def activity_of_count(image: Image) -> float:
+    """Activity that one count of an image in MBq/mL stands for, MBq; NaN where it is not known.
+
+    A calibration says it. An image with Poisson noise tells it too: sigma^2 over the value of a voxel.
+
+    Parameters
+    ----------
+    image : Image
+
+    Returns
+    -------
+    float
+    """
+    if image.acquisition.MBq_per_count is not None:
+        return image.acquisition.MBq_per_count
+    if image.sigma is None or not (image.array > 0).any():
+        return math.nan
+    at = int(np.argmax(image.array))
+    spread, value = float(image.sigma.reshape(-1)[at]), float(image.array.reshape(-1)[at])
+    return spread**2 / value * image.grid.voxel_mL if spread > 0 else math.nan
 
 
 def _of(point: TimePoint) -> dict[str, Image]:
@@ -555,7 +591,7 @@ def _hours(started: datetime.datetime | None, administered_at: datetime.datetime
             raise ImageError(f"The {what} has no zone: write it as 2026-03-01T10:00:00+01:00.")
     assert started is not None
     assert administered_at is not None
-    hours = (started - administered_at).total_seconds() / 3600.0
+    hours = (with_offset(started) - with_offset(administered_at)).total_seconds() / 3600.0
     if hours < 0:
         raise ImageError(f"The acquisition started {-hours:g} h before the administration.")
     return hours

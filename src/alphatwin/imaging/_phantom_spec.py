@@ -20,10 +20,11 @@ from ..case._fields import Part, fault
 from ..case.model import Case, CurveTerm
 from ..case.reading import Parts, example_path, load, read_as
 from ..catalog.phantoms import image_anatomies
-from ..errors import CaseError, suggestion
+from ..errors import CaseError, ImageError, suggestion
 from ..kinetics import fit_curve
 from ..physics.nuclides import nuclide as nuclide_of
 from ..units import read_quantity
+from .values import with_offset
 
 __all__ = [
     "BodyPiece", "EnergyWindow", "PhantomSpec", "Pose", "Scanner", "Sphere", "Therapy", "Uptake", "load_phantom", "phantom_schema",
@@ -272,7 +273,10 @@ class PhantomSpec(Part):
                 value = None
         if not isinstance(value, datetime.datetime) or value.tzinfo is None:
             raise ValueError("write date, time and zone in quotes: '2026-03-02T09:00:00+01:00'.")
-        return value
+        try:
+            return with_offset(value)
+        except ImageError as error:
+            raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:

@@ -35,6 +35,8 @@ __all__ = ["ActivitySamples", "CurveSamples", "DoseSamples", "RegionCounts", "ac
            "fit_samples", "region_counts"]  # fmt: skip
 
 SD_FLOOR = 1e-6  # of the highest point: a point without noise still gets a finite weight
+FIRST = 0.05  # of the highest point: the least expected value in the first of the passes that find the weights
+PASSES = 3
 
 
 def _points(values: npt.ArrayLike) -> Array:
@@ -61,6 +63,10 @@ class RegionCounts:
         Resolution, for the exchange at the edge; without it half the concentration (a large region).
     background_MBq_per_mL : array[time]
         Concentration around it; 0 where nothing is given.
+    count_MBq : array[time], optional
+        Activity of one count times the noise factor; NaN where it is not known. The noise is never less than that.
+    by_volume_MBq_per_mL : array[time], optional
+        dA/dV of the corrected activity where the region's own shape gives it, in place of that of a sphere.
     """
 
     name: str
@@ -71,6 +77,8 @@ class RegionCounts:
     volume_sd_mL: float = 0.0
     fwhm_mm: float | None = None
     background_MBq_per_mL: Array | None = None
+    count_MBq: Array | None = None
+    by_volume_MBq_per_mL: Array | None = None
 
     def __post_init__(self) -> None:
         where = f"Region {self.name!r}: "
@@ -89,6 +97,12 @@ class RegionCounts:
             if name != "measured_MBq" and (values < 0).any():
                 raise ImageError(f"{where}{name} is negative at time {int(np.argmax(values < 0)) + 1}; it cannot be.")
             object.__setattr__(self, name, values)
+        for name in ("count_MBq", "by_volume_MBq_per_mL"):
+            if (given := getattr(self, name)) is not None:
+                object.__setattr__(self, name, _points(np.broadcast_to(np.asarray(given, dtype=float), t.shape)))
+        if self.count_MBq is not None:
+            least = np.where(np.isfinite(self.count_MBq), self.count_MBq, 0.0)
+            object.__setattr__(self, "noise_sd_MBq", _points(np.maximum(self.noise_sd_MBq, least)))
         _above_zero(self.volume_mL, f"{where}volume_mL", "mL")
         _not_negative(self.volume_sd_mL, f"{where}volume_sd_mL", "mL")
         if self.fwhm_mm is not None:
@@ -149,7 +163,8 @@ def region_counts(
         else _points(np.atleast_1d(np.asarray(background_MBq_per_mL, dtype=float)))
     )
     volume = float(np.mean(activity.volume_mL[row]))
-    return RegionCounts(region, activity.times_h, measured, noise, volume, volume_sd_mL, fwhm_mm, around)
+    count = None if activity.count_MBq is None or relative_noise is not None else activity.count_MBq * noise_factor
+    return RegionCounts(region, activity.times_h, measured, noise, volume, volume_sd_mL, fwhm_mm, around, count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,13 +186,16 @@ class ActivitySamples:
     covariance_MBq2 : array[time, time]
         First-order propagation (GUM), all contributions.
     budget : mapping of str to array[time]
-        Standard uncertainty from each contribution alone, MBq: calibration, volume, recovery, counts, dead time.
+        Standard uncertainty from each contribution alone, MBq: calibration, volume, recovery, counts, dead time; of the rest
+        of the body also "volume NAME" of the regions taken off.
     volume_mL : array[sample]
         The drawn volume: the mass, and with it S, follows it.
     recovery : float
     by_volume_MBq_per_mL : array[time]
         dA/dV with counts and recovery following.
     notes : tuple of str
+    count_MBq : array[time], optional
+        What one count adds to the corrected activity, times the noise factor; NaN where it is not known.
     """
 
     region: str
@@ -194,6 +212,7 @@ class ActivitySamples:
     recovery: float
     by_volume_MBq_per_mL: Array
     notes: tuple[str, ...] = ()
+    count_MBq: Array | None = None
 
     @property
     def sd_MBq(self) -> Array:
@@ -264,11 +283,15 @@ def activity_samples(
     scale = np.exp(-math.sqrt(math.log1p(q * q)) * z["calibration"])  # 1/Q
     volume = v * np.exp(math.sqrt(math.log1p((region.volume_sd_mL / v) ** 2)) * z[f"volume {region.name}"])
     drawn_r = np.ones(n)
+    own, seen = region.by_volume_MBq_per_mL, volume
+    if own is not None:  # the recovery stays at the nominal volume: what the volume does is in the slope
+        seen = np.full(n, v)
     if recovery is not None:
         half, steep = recovery.drawn(np.stack([z["recovery 1"], z["recovery 2"]], axis=1))
-        drawn_r = 1 / (1 + (half / volume) ** steep)
-    inside = region.measured_MBq + np.multiply.outer(volume - v, edge)
-    common = (inside - np.multiply.outer((1 - drawn_r) * volume, b)) / drawn_r[:, None] * scale[:, None]
+        drawn_r = 1 / (1 + (half / seen) ** steep)
+    inside = region.measured_MBq + np.multiply.outer(seen - v, edge)
+    common = (inside - np.multiply.outer((1 - drawn_r) * seen, b)) / drawn_r[:, None]
+    common = (common + (0.0 if own is None else np.multiply.outer(volume - v, own))) * scale[:, None]
     noise = np.stack([draws.normal(f"counts {region.name} {k + 1}") for k in range(len(a))], axis=1)
     dead = (
         np.zeros(len(a))
@@ -284,7 +307,8 @@ def activity_samples(
     budget = {name: np.sqrt(np.diagonal(m)) for name, m in parts.items()}
     notes = () if recovery is None else _about(recovery, region)
     return ActivitySamples(region.name, region.times_h, total, common, a, region.noise_sd_MBq / r, sum(parts.values(), np.zeros((len(a),) * 2)),
-                           budget, volume, v, region.volume_sd_mL, r, by_volume, notes)  # fmt: skip
+                           budget, volume, v, region.volume_sd_mL, r, by_volume, notes,
+                           None if region.count_MBq is None else region.count_MBq / r)  # fmt: skip
 
 
 def _about(recovery: RecoveryCurve, region: RegionCounts) -> tuple[str, ...]:
@@ -314,6 +338,8 @@ def _closed(
         slope, gradient = recovery.slopes(v)
         covariance = recovery.covariance
     by_volume = (edge - (1 - r) * b + (b * v - a) * slope) / r
+    if region.by_volume_MBq_per_mL is not None:
+        by_volume = region.by_volume_MBq_per_mL
     lever = (b * v - a) / r
     return by_volume, {
         "calibration": np.outer(a, a) * q * q,
@@ -336,7 +362,8 @@ class CurveSamples:
     sd : float
         Standard uncertainty of the time-integrated activity, closed form, MBq h.
     budget : mapping of str to float
-        Relative standard uncertainty from each contribution: calibration, volume, recovery, dead time, fit.
+        Relative standard uncertainty from each contribution: calibration, volume, recovery, dead time, fit; of the rest of the
+        body also other outlines.
     by_volume : float
         d ln(time-integrated activity) / d ln V.
     """
@@ -373,7 +400,8 @@ def fit_samples(
     """Fit the curve of a region and carry all of its uncertainty into samples.
 
     The nominal points are fitted with weights from count noise alone: errors that all points share do not bend the curve
-    (Gear 2018). The fit is then drawn (`Curve.sample`) and every sample is multiplied by its common factor. Where the surrounding
+    (Gear 2018). Noise and `extra_relative_sd` are those of the fitted value, found in three passes, and at least one count: a
+    point that came out low, or at zero, is no better known for it. The fit is then drawn (`Curve.sample`) and every sample is multiplied by its common factor. Where the surrounding
     makes the common error differ from time to time, the factor is that of the integral of the fit to the sample's own points.
 
     Parameters
@@ -384,8 +412,8 @@ def fit_samples(
         The same as for the samples; the fit takes scores "fit NAME j".
     model, allow_slower_than_decay, population_half_life_h, population_relative_sd : as `kinetics.fit_curve`
     extra_relative_sd : float
-        Added in quadrature to the count noise of each point: registration, outline drawn anew each time, biology that the
-        model does not have.
+        Of the fitted value, added in quadrature to the count noise of each point: registration, outline drawn anew each time,
+        biology that the model does not have.
 
     Returns
     -------
@@ -403,15 +431,16 @@ def fit_samples(
             f"Region {samples.region!r} has a negative activity at {samples.times_h[int(np.argmax(a < 0))]:g} h: its counts are at "
             "the level of the background. Use low_count_curve, which keeps such points."
         )
-    sd = np.hypot(samples.noise_sd_MBq, extra_relative_sd * a)
-    weights = np.maximum(sd, SD_FLOOR * a.max()) if (sd > 0).any() else None
-
     given: Any = {
-        "nuclide": nuclide, "sd_MBq": weights, "allow_slower_than_decay": allow_slower_than_decay,
+        "nuclide": nuclide, "allow_slower_than_decay": allow_slower_than_decay,
         "where": f"Region {samples.region}", "population_half_life_h": population_half_life_h,
         "population_relative_sd": population_relative_sd,
     }  # fmt: skip
-    curve = fit_curve(samples.times_h, a, model=model, **given)
+    expected = np.maximum(a, FIRST * a.max())
+    for _ in range(PASSES):
+        given["sd_MBq"] = _sd_of_points(samples, expected, extra_relative_sd)
+        curve = fit_curve(samples.times_h, a, model=model, **given)
+        expected = np.maximum(curve.activity_MBq(samples.times_h), 0.0)
     form = curve.model if model == "auto" else model
     tia = curve.time_integrated_activity_MBq_h
     ratio = samples.common_MBq[:, a > 0] / a[a > 0]
@@ -427,7 +456,34 @@ def fit_samples(
     budget["fit"] = curve.sd / tia if math.isfinite(curve.sd) else math.nan
     total = math.sqrt(sum(part**2 for part in budget.values())) * tia
     return CurveSamples(samples.region, curve, amplitudes * factor[:, None], rates, total, budget, by_volume, samples.volume_mL,
-                        samples.nominal_volume_mL, samples.volume_sd_mL, (*samples.notes, *curve.notes))  # fmt: skip
+                        samples.nominal_volume_mL, samples.volume_sd_mL, (*samples.notes, *_at_zero(samples), *curve.notes))  # fmt: skip
+
+
+def _sd_of_points(samples: ActivitySamples, expected: Array, extra: float) -> Array | None:
+    """Standard uncertainty of each point where the curve is right; None where nothing is known of it.
+
+    Counts: ``u^2 = F c (r A + B)/r^2`` with c the activity of a count; of the expected A it is that of the measured one plus
+    ``(F c/r)(A - A_measured)``, and at least ``(F c/r)^2``, one count.
+    """
+    variance = samples.noise_sd_MBq**2
+    if samples.count_MBq is not None:
+        moved = variance + samples.count_MBq * (expected - samples.nominal_MBq)
+        variance = np.where(
+            np.isfinite(samples.count_MBq), np.maximum(moved, np.nan_to_num(samples.count_MBq) ** 2), variance
+        )
+    sd = np.sqrt(variance + (extra * expected) ** 2)
+    return np.maximum(sd, SD_FLOOR * samples.nominal_MBq.max()) if (sd > 0).any() else None
+
+
+def _at_zero(samples: ActivitySamples) -> tuple[str, ...]:
+    """Points without any activity, which a reader should look at."""
+    blank = samples.nominal_MBq == 0
+    if not blank.any():
+        return ()
+    times = ", ".join(f"{t:.4g}" for t in samples.times_h[blank])
+    return (
+        f"No activity at {times} h: check that image. Its weight in the fit is that of what the curve expects there.",
+    )
 
 
 def _relative(samples: ActivitySamples, share: Array) -> tuple[float, dict[str, float]]:
@@ -439,8 +495,11 @@ def _relative(samples: ActivitySamples, share: Array) -> tuple[float, dict[str, 
     a, g = samples.nominal_MBq[some], share[some]
     by_volume = float(g @ (samples.by_volume_MBq_per_mL[some] / a)) * samples.nominal_volume_mL
     budget = {
-        name: abs(float(g @ (samples.budget[name][some] / a))) for name in ("calibration", "recovery", "dead time")
-    }
+        name: abs(float(g @ (part[some] / a)))
+        for name, part in samples.budget.items() if name not in ("counts", "volume")
+    }  # fmt: skip
+    if others := [name for name in budget if name.startswith("volume ")]:
+        budget["other outlines"] = math.sqrt(sum(budget.pop(name) ** 2 for name in others))
     budget["volume"] = abs(by_volume) * samples.volume_sd_mL / samples.nominal_volume_mL
     return by_volume, budget
 

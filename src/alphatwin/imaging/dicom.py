@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ImageError
+from .values import with_offset
 
 __all__ = [
     "Header",
@@ -546,12 +547,12 @@ def moment(
     where = offset or zone
     if where is None:
         return found
-    placed = found.replace(tzinfo=where)
-    if placed.utcoffset() != placed.replace(fold=1).utcoffset():
+    try:
+        return with_offset(found.replace(tzinfo=where))
+    except ImageError:
         raise ImageError(
             f"{keyword} of {header.name} falls into the hour of a clock change: give the zone as an offset (+01:00)."
-        )
-    return placed
+        ) from None
 
 
 def earliest(times: Sequence[datetime.datetime | None], name: str) -> datetime.datetime | None:

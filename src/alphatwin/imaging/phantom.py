@@ -44,15 +44,8 @@ FWHM = 2 * math.sqrt(2 * math.log(2))  # of a Gaussian, in standard deviations
 BACKGROUND, BODY = "background", "body"
 LESION_HU = 50.0
 DECAYS_PER_MBQ_H = 3.6e9
-MAKERS = (
-    "phantom.py",
-    "_phantom_spec.py",
-    "_phantom_chain.py",
-    "_phantom_dose.py",
-    "_objects.py",
-    "writing.py",
-    "nifti.py",
-)
+MAKERS = ("phantom.py", "_phantom_spec.py", "_phantom_chain.py", "_phantom_dose.py", "_objects.py", "writing.py",
+          "nifti.py")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +63,10 @@ class PhantomTruth:
         At those times, by region.
     mean_activity_MBq : dict of str to array[time]
         Mean over each acquisition: what an image that is not decay-corrected shows.
+    middle_h : array[time]
+        Middle of each acquisition.
+    middle_activity_MBq : dict of str to array[time]
+        At the middle.
     decays : dict of str to float
         From the administration on, for ever.
     volume_mL, mass_g : dict of str to float
@@ -105,6 +102,8 @@ class PhantomTruth:
     notes: tuple[str, ...] = ()
     by_nuclide: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     therapy: dict[str, Any] = field(default_factory=dict)
+    middle_h: Array = field(default_factory=lambda: np.zeros(0))
+    middle_activity_MBq: dict[str, Array] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for truth.json."""
@@ -112,6 +111,7 @@ class PhantomTruth:
             name: {
                 "activity_MBq": self.activity_MBq[name].tolist(),
                 "mean_activity_MBq": self.mean_activity_MBq[name].tolist(),
+                "middle_activity_MBq": self.middle_activity_MBq[name].tolist(),
                 "time_integrated_activity_MBq_h": self.decays[name] / DECAYS_PER_MBQ_H,
                 "decays": self.decays[name],
                 "volume_mL": self.volume_mL[name],
@@ -126,6 +126,7 @@ class PhantomTruth:
             "administered_MBq": self.administered_MBq,
             "administered_at": self.administered_at.isoformat(),
             "times_h": self.times_h.tolist(),
+            "middle_h": self.middle_h.tolist(),
             "Bq_per_mL_per_count": self.Bq_per_mL_per_count,
             "seed": self.seed,
             "regions": regions,
@@ -484,6 +485,8 @@ class _Study:
             times_h=np.array(s.times_h),
             activity_MBq={n: np.array([self.activity_MBq(n, t) for t in s.times_h]) for n in names},
             mean_activity_MBq={n: np.array([self.activity_MBq(n, t, hours) for t in s.times_h]) for n in names},
+            middle_h=np.array(s.times_h) + hours / 2,
+            middle_activity_MBq={n: np.array([self.activity_MBq(n, t + hours / 2) for t in s.times_h]) for n in names},
             decays=decays,
             volume_mL={n: self.volume_mL(n) for n in names},
             mass_g={n: self.mass_g(n) for n in names},
@@ -503,6 +506,7 @@ class _Study:
         return {
             q: {"activity_MBq": [mean_activity(t, h) for h in s.times_h],
                 "mean_activity_MBq": [mean_activity(t, h, s.duration_s / 3600.0) for h in s.times_h],
+                "middle_activity_MBq": [mean_activity(t, h + s.duration_s / 7200.0) for h in s.times_h],
                 "time_integrated_activity_MBq_h": integral(t)}
             for q, t in self.terms(name).items()
         }  # fmt: skip

@@ -5,7 +5,16 @@ The door to what stands in the modules beside it; docs/quantification.md gives e
 
 from __future__ import annotations
 
-from ._calibration import Calibration, DeadTime, DecayTo, check_total, decay_factor, quantify, quantify_study
+from ._calibration import (
+    Calibration,
+    DeadTime,
+    DecayTo,
+    activity_of_count,
+    check_total,
+    decay_factor,
+    quantify,
+    quantify_study,
+)
 from ._low_counts import CountPosterior, LowCounts, detection_limits, low_count_curve
 from ._recovery import RecoveryCurve, blur_at_edge, fit_recovery, sphere_recovery
 from ._surrogate import Surrogate, UptakeRatio, uptake_ratio
@@ -36,6 +45,7 @@ __all__ = [
     "Surrogate",
     "UptakeRatio",
     "WindowResponse",
+    "activity_of_count",
     "activity_samples",
     "blur_at_edge",
     "check_total",

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from ..errors import ImageError
 
-__all__ = ["Acquisition", "Box", "Boxes", "Grid", "Image", "Labels", "Mask", "Quantity", "Study", "TimePoint", "box_of"]
+__all__ = ["Acquisition", "Box", "Boxes", "Grid", "Image", "Labels", "Mask", "Quantity", "Study", "TimePoint", "box_of",
+           "with_offset"]  # fmt: skip
 
 Mask = npt.NDArray[np.generic]
 Box = tuple[slice, slice, slice]
@@ -96,6 +97,44 @@ class Grid:
         return Grid((z, y, x), affine)
 
 
+def with_offset(moment: datetime.datetime) -> datetime.datetime:
+    """The same instant with its offset from UTC written out; a time without a zone stays as it is.
+
+    Two times of one named zone subtract and compare as their clocks read, not as instants: over a change to summer time an
+    hour is missing. With an offset they cannot.
+
+    Parameters
+    ----------
+    moment : datetime
+
+    Returns
+    -------
+    datetime
+
+    Raises
+    ------
+    ImageError
+        A time in the hour of a clock change: it occurs twice, or not at all.
+
+    Examples
+    --------
+    >>> import zoneinfo
+    >>> berlin = zoneinfo.ZoneInfo("Europe/Berlin")
+    >>> a, b = (datetime.datetime(2026, 3, day, 9, tzinfo=berlin) for day in (28, 29))
+    >>> (b - a).total_seconds() / 3600, (with_offset(b) - with_offset(a)).total_seconds() / 3600
+    (24.0, 23.0)
+    """
+    offset = moment.utcoffset()
+    if offset is None:
+        return moment
+    if offset != moment.replace(fold=1 - moment.fold).utcoffset():
+        raise ImageError(
+            "A time falls into the hour of a clock change, where a clock shows it twice or never: give the zone as an offset "
+            "(+01:00)."
+        )
+    return moment.replace(tzinfo=datetime.timezone(offset), fold=0)
+
+
 @dataclass(frozen=True)
 class Acquisition:
     """What must be known of a nuclear-medicine image before its numbers mean anything; None is "not stated".
@@ -114,6 +153,8 @@ class Acquisition:
         The time to which the numbers were corrected for decay.
     energy_windows_keV : tuple of (float, float)
         Lower and upper limits.
+    MBq_per_count : float, optional
+        Of a calibrated image: activity that one count stands for, where that is known. A blank image is uncertain by it.
     """
 
     started: datetime.datetime | None = None
@@ -123,6 +164,12 @@ class Acquisition:
     administered_at: datetime.datetime | None = None
     decay_corrected_to: Literal["none", "start", "administration"] | None = None
     energy_windows_keV: tuple[tuple[float, float], ...] = ()
+    MBq_per_count: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("started", "administered_at"):
+            if (moment := getattr(self, name)) is not None:
+                object.__setattr__(self, name, with_offset(moment))
 
 
 @dataclass(frozen=True, eq=False)
@@ -383,6 +430,7 @@ class Study:
             raise ImageError("A study has at least one time point.")
         if self.administered_at.tzinfo is None:
             raise ImageError("The time of administration has no zone: write it as 2026-03-01T10:00:00+01:00.")
+        object.__setattr__(self, "administered_at", with_offset(self.administered_at))
         for k, point in enumerate(self.points, 1):
             started = point.emission.acquisition.started
             if started is None or started.tzinfo is None:

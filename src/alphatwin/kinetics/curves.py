@@ -31,6 +31,7 @@ __all__ = ["MODELS", "Curve", "fit_curve", "from_retention", "remainder"]
 
 MODELS = ("auto", "average", *FORMS, "hanscheid", "madsen", "trapezoid")
 Weights = Literal["auto", "uniform", "relative", "poisson"]
+MISFIT = 3.0  # chi^2 over degrees of freedom from which a note tells of it
 _FIT_SOURCES = ("gear2018uncertainty",)
 _CHOICE_SOURCES = (*_FIT_SOURCES, "burnham2002", "hurvich1989", "glatting2007")
 
@@ -66,7 +67,8 @@ def fit_curve(
         with one point ``hanscheid`` (Hänscheid 2018) or ``madsen`` (Madsen 2018, needs `population_half_life_h`).
     sd_MBq, relative_sd : array[point] or float, optional
         Standard deviation (k = 1) of each point, absolute or relative (then never below that share of 1 % of the
-        highest point). Without it the scatter about the curve gives the uncertainty.
+        highest point). Where the points scatter more than that, the sd of the curve is widened by
+        ``sqrt(chi^2/degrees of freedom)``. Without it the scatter about the curve gives the uncertainty.
     weights : {"auto", "uniform", "relative", "poisson"}
         Squared residuals are weighted by 1/sd^2 where an sd is known ("auto"), equally where none is ("auto" and
         "uniform"), by 1/A^2 ("relative") or by 1/A ("poisson").
@@ -116,7 +118,7 @@ def fit_curve(
         return trapezoid_curve(points, before_first, tail)
     refuse_rising(points)
     if model in FORMS:
-        return _fit_form(points, FORMS[model])
+        return _with_misfit(_fit_form(points, FORMS[model]), points)
     return _choose(points) if model == "auto" else _average(points)
 
 
@@ -213,6 +215,26 @@ def _covariance(points: Points, form: Form, fit: Fitted, jacobian: Array) -> tup
     return covariance, notes
 
 
+def _with_misfit(curve: Curve, points: Points) -> Curve:
+    """The curve with points that scatter more than their sd says: covariance times chi^2 over degrees of freedom, where above 1.
+
+    Birge's ratio, as the Particle Data Group scales: either the sds are too small or the model lacks something, and the sd
+    alone tells neither.
+    """
+    dof = len(points.t) - len(curve.parameters) + sum(curve.held)
+    if points.sd is None or dof < 1 or not curve.chi2 > dof:
+        return curve
+    ratio = math.sqrt(curve.chi2 / dof)
+    notes = curve.notes
+    if ratio**2 > MISFIT:
+        notes = (
+            *notes,
+            f"The points lie off model {curve.model} by more than their sd: chi^2 is {curve.chi2:.3g} on {dof} degree"
+            f"{'s' if dof > 1 else ''} of freedom. The sd of the fit was widened {ratio:.2g} times; try another model.",
+        )
+    return replace(curve, covariance=frozen(curve.covariance * ratio**2), sd=curve.sd * ratio, notes=notes)
+
+
 def _criterion(chi2: float, n: int, p: int, sd_known: bool, scale: float) -> float:
     """AICc; with unknown variance k = p + 1 (the variance counts), and infinite where n <= k + 1."""
     if sd_known:
@@ -240,6 +262,7 @@ def _choose(points: Points) -> Curve:
     if left_out:
         notes.append(f"Left out because the points do not determine their integral: {', '.join(left_out)}.")
     shares = _akaike(useful) if useful else {best.model: 1.0}
+    best = _with_misfit(best, points)
     return replace(best, model_weights=shares, notes=(*notes, *best.notes), sources=_CHOICE_SOURCES)
 
 
@@ -277,7 +300,7 @@ def _average(points: Points) -> Curve:
         best = _choose(points)
         return replace(best, notes=(*best.notes, "Only one model could be used, so nothing was averaged."))
     shares = _akaike(usable)
-    kept = [c for c in usable if shares[c.model] > 1e-4]
+    kept = [_with_misfit(c, points) for c in usable if shares[c.model] > 1e-4]
     shares = _akaike(kept)
     if len(kept) == 1:
         only = f"{kept[0].model} has all the Akaike weight, so nothing was averaged."

@@ -5,7 +5,15 @@ uniform region s puts the share ``T_rs = sum(s_r (G s_s)) / sum(s_s)`` of its ac
 measured activities are ``M = T A`` (geometric transfer matrix: Rousset, Ma & Evans, J Nucl Med 39:904, 1998). The diagonal
 is the recovery of the region's own shape; what the others put in is the surrounding B of `activity_samples`,
 ``B = sum_{s != r} T_rs A_s / ((1 - T_rr) V_r)``. With measured spheres the recovery is theirs, and B the mean of the image in
-a shell of 1 to 1.5 widths outside.
+a shell of 1 to 1.5 widths outside the outline as it lies on that image.
+
+When the outline of r moves by dV, the image stays and the sources are drawn anew: r gains a layer w on its surface (one of dV = 1),
+its neighbours s lose their parts w_s of it. To first order, with c = A/V::
+
+    dA_r/dV = c_r - sum_s (c_r - c_s) (T^-1 t_s)_r,        t_s,i = sum(s_i (G w_s))
+
+For a region alone in the cold that is ``d lnA/d lnV = 1 - phi/(2 R)``, as Gear's equations give it with the slope of RC that a
+blurred sphere has, ``d lnR/d lnV = phi/R - 1``.
 """
 
 from __future__ import annotations
@@ -36,6 +44,7 @@ from ..imaging.quantify import (
     CurveSamples,
     RecoveryCurve,
     RegionCounts,
+    activity_of_count,
     activity_samples,
     fit_recovery,
     fit_samples,
@@ -59,6 +68,7 @@ Array = npt.NDArray[np.float64]
 REST = "rest of body"
 FWHM = 2 * math.sqrt(2 * math.log(2))
 SHELL = (1.0, 1.5)  # widths of the blur outside an outline
+DIFFERENCES = 0.2  # voxel^2: mean spread of a surface by central differences
 TAIL = 5.0  # standard deviations to which a Gaussian is followed
 SPHERES_WIDTH_MM = 12.0  # for the shell and the edge, where spheres are given and no width
 
@@ -113,6 +123,7 @@ class Outlined:
     grid: Grid
     volume_sd_mL: Mapping[str, float]
     bent: bool
+    reference: int
     edge: Edge | None = None
     cut: Mapping[str, str] = field(default_factory=dict)
 
@@ -189,9 +200,10 @@ def _with_noise(image: Image, calibration: Calibration) -> Image:
     if image.sigma is not None or seconds is None or image.modality != "NM":
         return image
     worth = calibration.MBq_per_mL_per_count(seconds, image.grid.voxel_mL)
+    known = replace(image.acquisition, MBq_per_count=worth * image.grid.voxel_mL)
     sigma = np.sqrt(np.maximum(image.array, 0) * worth).astype(image.array.dtype)
     told = "Noise of each voxel: that of the Poisson counts which the calibration of the case gives it."
-    return replace(image, sigma=sigma, notes=(*image.notes, told))
+    return replace(image, sigma=sigma, acquisition=known, notes=(*image.notes, told))
 
 
 def reference_labels(study: Study, ref: int, regions: Sequence[str] | None) -> Labels:
@@ -270,7 +282,40 @@ def region_curves(case: ImagesCase, registered: Registered, series: ActivitySeri
     found = outlined(case, registered)
     images = series if found.bent else activity_series(registered.study)
     made = corrected(case, found, images, draws)
-    return fitted(case, found, made, images, draws)
+    notes: list[str] = []
+    while not all(math.isfinite(activity_of_count(i)) for i in images.images) and (unseen := _unseen(made)):
+        notes += [
+            f"{name}: left out. Its activity comes out at {value:.3g} MBq at {t:.4g} h, and how many counts that is, is not known. It "
+            "is part of what lies around it. Name the other regions in images.regions, or give images in counts and "
+            "calibration.cps_per_MBq: then such a region is fitted (low_counts)."
+            for name, t, value in unseen
+        ]
+        found = _without(found, [name for name, _, _ in unseen])
+        made = corrected(case, found, images, draws)
+    curves = fitted(case, found, made, images, draws)
+    return replace(curves, notes=(*notes, *curves.notes))
+
+
+def _unseen(made: Corrected) -> list[tuple[str, float, float]]:
+    """Regions that a weighted fit cannot take, below zero at some time or never above it: name, time, activity."""
+    return [
+        (s.region, float(s.times_h[k]), float(s.nominal_MBq[k]))
+        for s in made.samples[:-1]
+        if (s.nominal_MBq < 0).any() or not s.nominal_MBq.any()
+        for k in [int(np.argmin(s.nominal_MBq))]
+    ]
+
+
+def _without(found: Outlined, names: Sequence[str]) -> Outlined:
+    """The same with fewer regions: their voxels go to the region that they were cut out of, or to the rest of the body."""
+    kept = [n for n in found.names if n not in names]
+    if not kept:
+        raise CaseError("images: no region holds activity above zero; there is nothing to report.")
+    whole = np.asarray(np.sum(np.stack(list(found.shares.values())), axis=0), np.float32)
+    apart = region_shares(found.sets[found.reference], kept)
+    shares = {n: apart[n] for n in kept}
+    shares[REST] = rest_of(whole, list(shares.values()))
+    return replace(found, names=tuple(kept), shares=shares)
 
 
 def outlined(case: ImagesCase, registered: Registered) -> Outlined:
@@ -305,7 +350,7 @@ def outlined(case: ImagesCase, registered: Registered) -> Outlined:
         ways = [None if k == ref or bent else t.inverse() for k, t in enumerate(registered.transforms)]
         carried = [replace(carry_labels(apart_from, s.grid, way), notes=()) for s, way in zip(sets, ways, strict=True)]
         sets = [s.joined(c) for s, c in zip(sets, carried, strict=True)]
-    return Outlined(tuple(names), sets, shares, grid, spread, bent, edge, cut)
+    return Outlined(tuple(names), sets, shares, grid, spread, bent, ref, edge, cut)
 
 
 def _turns(transform: Transform) -> bool:
@@ -352,11 +397,11 @@ def corrected(case: ImagesCase, found: Outlined, images: ActivitySeries, draws: 
     seen = np.vstack([measured.activity_MBq[: len(names)], measured.activity_MBq[-1]])
     rows = seen - (crossed := _crossed(case, found, measured, seen))
     volume = np.array([float(s.sum(dtype=float)) * grid.voxel_mL for s in shares.values()])
-    curves_of, around, spill, spill_sd = _recovery(
-        case, shares, grid, rows, volume, images, None if (how := _across(case, found)) is None else how[0].hidden
-    )
+    hidden = None if (how := _across(case, found)) is None else how[0].hidden
+    curves_of, around, spill, spill_sd, levers = _recovery(case, found, rows, volume, images, hidden)
     given, samples, units = case.calibration, [], []
-    one: dict[str, Any] = {"times_h": [0.0], "noise_sd_MBq": [0.0], "background_MBq_per_mL": [0.0]}
+    sums: list[RegionCounts] = []
+    one: dict[str, Any] = {"times_h": [0.0], "noise_sd_MBq": [0.0], "background_MBq_per_mL": [0.0], "count_MBq": None}
     for i, name in enumerate(names):
         counts = region_counts(
             measured, name, volume_sd_mL=found.volume_sd_mL[name], fwhm_mm=_width(case),
@@ -365,9 +410,16 @@ def corrected(case: ImagesCase, found: Outlined, images: ActivitySeries, draws: 
             noise_factor=case.low_counts.noise_factor,
         )  # fmt: skip
         gained = 0.0 if around is None else np.minimum(spill[i], 0)  # by chance below zero: taken off, not clipped
-        counts = replace(counts, volume_mL=float(volume[i]), measured_MBq=counts.measured_MBq - crossed[i] - gained)
+        counts = replace(
+            counts, volume_mL=float(volume[i]), measured_MBq=counts.measured_MBq - crossed[i] - gained,
+            by_volume_MBq_per_mL=None if levers is None else levers[0][i],
+        )  # fmt: skip
+        sums.append(counts)
         samples.append(_named(name, lambda c=counts, r=curves_of[i]: activity_samples(c, given.sd, r, draws=draws)))
-        alone = replace(counts, measured_MBq=np.array([samples[-1].recovery]), **one)
+        alone = replace(
+            counts, measured_MBq=np.array([samples[-1].recovery]), **one,
+            by_volume_MBq_per_mL=None if levers is None else levers[1][i : i + 1],
+        )  # fmt: skip
         units.append(activity_samples(alone, given.sd, curves_of[i], draws=draws))
     nominal = np.array([s.nominal_MBq for s in samples])
     shown = _shown(case, found)
@@ -383,9 +435,13 @@ def corrected(case: ImagesCase, found: Outlined, images: ActivitySeries, draws: 
             f"recovery: corrected for blur, the regions would hold {nominal[:, k].sum():.4g} MBq at "
             f"{measured.times_h[k]:.4g} h, and the whole image holds {rows[:, k].sum():.4g}. Check the width."
         )
-    rest = RegionCounts(REST, measured.times_h, left, noise, float(volume[-1]))
-    samples.append(_rest(activity_samples(rest, given.sd, draws=draws), samples, draws))
-    units.append(activity_samples(replace(rest, measured_MBq=np.ones(1), **one), given.sd, draws=draws))
+    count = None if measured.count_MBq is None else measured.count_MBq * case.low_counts.noise_factor
+    rest = RegionCounts(REST, measured.times_h, left, noise, float(volume[-1]), count_MBq=count)
+    noises = np.vstack([*(s.noise_sd_MBq for s in sums), known[-1]])
+    left_of = activity_samples(rest, given.sd, draws=draws)
+    samples.append(_rest(left_of, samples, sums, curves_of, rows, noises, shown, draws))
+    single = activity_samples(replace(rest, measured_MBq=np.ones(1), **one), given.sd, draws=draws)
+    units.append(_unit_of_rest(single, samples[-1]))
     return Corrected(
         seen,
         samples,
@@ -486,16 +542,64 @@ def fitted(
     )  # fmt: skip
 
 
-def _rest(rest: ActivitySamples, others: Sequence[ActivitySamples], draws: Draws) -> ActivitySamples:
-    """What the corrections of the others give too much is missing here: one factor for all times, against their recovery."""
-    moved = np.sqrt(np.sum([s.budget["recovery"] ** 2 + s.budget["volume"] ** 2 for s in others], axis=0))
-    share = float(np.mean(moved / np.maximum(rest.nominal_MBq, np.maximum(2 * rest.noise_sd_MBq, 1e-300))))
-    factor = np.exp(-math.sqrt(math.log1p(share**2)) * draws.normal("recovery 1"))[:, None]
-    error = share * rest.nominal_MBq
+def _rest(
+    rest: ActivitySamples, others: Sequence[ActivitySamples], sums: Sequence[RegionCounts],
+    curves: Sequence[RecoveryCurve | None], rows: Array, noise: Array, shown: Array, draws: Draws,
+) -> ActivitySamples:  # fmt: skip
+    """The rest as what the others leave of the total, sample by sample: what one gains is missing here.
+
+    In closed form, errors that the others share (recovery: one score) add up, those of their own (outlines) add in quadrature.
+
+    Parameters
+    ----------
+    rows, noise : array[region, time]
+        Inside the outlines, MBq, the rest last; and their noise.
+    shown : array[region]
+        Share of each activity that is seen in the body.
+    """
+    a, weight = rest.nominal_MBq, shown[:-1] / shown[-1]
+    kept = np.abs(a) > 1e-12 * np.abs(rows).max()
+    k = int(np.argmax(np.abs(a)))
+    scale = rest.common_MBq[:, k] / a[k] if kept.any() else np.ones(draws.n)  # the calibration
+    names = [*(s.region for s in others), REST]
+    scores = np.stack(
+        [[draws.normal(f"counts {n} {t + 1}") for t in range(len(a))] for n in names]
+    )  # [region, time, sample]
+    total = np.multiply.outer(scale, rows.sum(axis=0))
+    drawn = total + np.einsum("rts,rt->st", scores, noise) * scale[:, None]
+    shared, budget = np.zeros((2, len(a))), dict(rest.budget)
+    covariance = rest.covariance_MBq2.copy()
+    for s, region, curve, w in zip(others, sums, curves, weight, strict=True):
+        if curve is not None:
+            lever = (np.asarray(region.background_MBq_per_mL) * region.volume_mL - s.nominal_MBq) / s.recovery
+            shared -= w * np.multiply.outer(_by_score(curve, region.volume_mL), lever)
+        own = w * s.by_volume_MBq_per_mL * s.volume_sd_mL
+        covariance += np.outer(own, own)
+        budget[f"volume {s.region}"] = np.abs(own)
+    budget["recovery"] = np.sqrt(np.sum(shared**2, axis=0))
     return replace(
-        rest, activity_MBq=rest.activity_MBq * factor, common_MBq=rest.common_MBq * factor,
-        covariance_MBq2=rest.covariance_MBq2 + np.outer(error, error), budget={**rest.budget, "recovery": error},
+        rest, activity_MBq=drawn / shown[-1] - np.tensordot(weight, [s.activity_MBq for s in others], axes=1),
+        common_MBq=total / shown[-1] - np.tensordot(weight, [s.common_MBq for s in others], axes=1),
+        covariance_MBq2=covariance + shared.T @ shared, budget=budget,
     )  # fmt: skip
+
+
+def _by_score(curve: RecoveryCurve, volume_mL: float) -> Array:
+    """Change of the recovery for one unit of each of the two scores that all regions share, to first order."""
+    scale = np.array([curve.b_mL, curve.c])
+    size, axes = np.linalg.eigh(curve.covariance / np.outer(scale, scale))
+    root = (axes * np.sqrt(np.clip(size, 0, None))) @ axes.T
+    return np.asarray(root @ (scale * curve.slopes(volume_mL)[1]))
+
+
+def _unit_of_rest(one: ActivitySamples, rest: ActivitySamples) -> ActivitySamples:
+    """1 MBq of the rest, with the relative errors that its activities share: those of their sum over the times."""
+    total = float(rest.nominal_MBq.sum())
+    if not total > 2 * float(np.sqrt(np.sum(rest.noise_sd_MBq**2))):
+        return one
+    shared = [float(v.sum()) / total for n, v in rest.budget.items() if n == "recovery" or n.startswith("volume ")]
+    factor = np.maximum(rest.common_MBq.sum(axis=1) / total, 1e-3)
+    return replace(one, common_MBq=factor[:, None], budget={**one.budget, "recovery": np.array([math.hypot(*shared)])})
 
 
 def _forms(case: ImagesCase, regions: Sequence[str], times: int) -> tuple[dict[str, str], dict[str, float | None]]:
@@ -567,21 +671,21 @@ def _width(case: ImagesCase) -> float | None:
 
 
 def _recovery(
-    case: ImagesCase, shares: Mapping[str, npt.NDArray[np.float32]], grid: Grid, rows: Array, volume: Array,
-    images: ActivitySeries, hidden: npt.NDArray[np.float32] | None = None,
-) -> tuple[list[RecoveryCurve | None], Array | None, Array, Array]:  # fmt: skip
+    case: ImagesCase, found: Outlined, rows: Array, volume: Array, images: ActivitySeries,
+    hidden: npt.NDArray[np.float32] | None = None,
+) -> tuple[list[RecoveryCurve | None], Array | None, Array, Array, tuple[Array, Array] | None]:  # fmt: skip
     """Recovery curve of each region; and at each time [region, time] the concentration around it, what of it lies in the
-    outline, and how well that is known, MBq."""
-    names = [n for n in shares if n != REST]
+    outline, and how well that is known, MBq; and dA/dV [region, time] where shapes give it, with that of 1 MBq alone [region]."""
+    names, shares, grid = list(found.names), found.shares, found.grid
     none = np.zeros((len(names), rows.shape[1]))
     if case.recovery is None:
-        return [None] * len(names), None, none, none
+        return [None] * len(names), None, none, none, None
     if case.recovery.spheres is not None:
         spheres = case.recovery.spheres
         curve = fit_recovery([s.volume_mL for s in spheres], [s.recovery for s in spheres], sd=case.recovery.sd)
-        shell = np.array([_shell(shares[n], grid, images) for n in names])
+        shell = _shells(found, images)
         put = np.array([(1 - curve.at(float(v))) * v * b for v, b in zip(volume, shell, strict=False)])
-        return [curve] * len(names), shell, put, np.abs(put) * case.registration.sd
+        return [curve] * len(names), shell, put, np.abs(put) * case.registration.sd, None
     width = case.recovery.fwhm_mm
     assert width is not None
     transfer = _transfer(shares, grid, width, hidden)
@@ -595,7 +699,51 @@ def _recovery(
     for i, v in enumerate(volume[: len(names)]):
         made.append(_through(float(v), float(own[i]), float(wider[i] - own[i]), width))
     moved = widened @ true - wider[:, None] * true - into
-    return made, around, into[: len(names)], np.hypot(moved, case.registration.sd * into)[: len(names)]
+    lost = _taken(shares, grid, width, transfer)
+    filled = np.vstack([true / volume[:, None], np.zeros(rows.shape[1])])  # concentrations; last, outside of the body
+    levers = np.array([filled[i] - (filled[i] - filled).T @ lost[i] for i in range(len(names))])
+    alone = (1 - lost.sum(axis=1)) / volume[: len(names)]
+    return made, around, into[: len(names)], np.hypot(moved, case.registration.sd * into)[: len(names)], (levers, alone)
+
+
+def _taken(shares: Mapping[str, npt.NDArray[np.float32]], grid: Grid, fwhm_mm: float, transfer: Array) -> Array:
+    """``(T^-1 t_s)_r`` for the surface of r and each of its neighbours s, [region, region + rest + outside]; see the module.
+
+    The layer is the gradient of the shares, whose differences over two voxels spread it along its normal, with 1/5 voxel^2 on the mean
+    over directions (1/3 sum_k n_k^4): the blur of the layer is less by that. Of overlapping outlines the smaller keeps the voxel, so a region moves no surface that
+    it has with a smaller one.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    names = list(shares)
+    made = np.zeros((len(names) - 1, len(names) + 1))
+    widths = [_width_on_voxels(fwhm_mm / FWHM / mm) for mm in grid.voxel_mm]
+    reach = [math.ceil(TAIL * w) + 3 for w in widths]
+    narrow = [math.sqrt(max(w * w - DIFFERENCES, 0.05)) for w in widths]
+    size = {n: float(s.sum(dtype=float)) for n, s in shares.items()}
+    inverse = np.linalg.inv(transfer)
+    for i, name in enumerate(names[:-1]):
+        box = tuple(
+            slice(max(side.start - r, 0), min(side.stop + r, n))
+            for side, r, n in zip(box_of(shares[name]), reach, grid.shape, strict=True)
+        )
+        near = {n: np.asarray(s[box], float) for n, s in shares.items()}
+        layer = np.sqrt(sum(g**2 for g in (np.gradient(near[name], mm, axis=k) for k, mm in enumerate(grid.voxel_mm))))
+        smooth = {n: gaussian_filter(s, 1.0, mode="constant") for n, s in near.items()}
+        beside = {n: s for n, s in smooth.items() if n != name}
+        empty = np.maximum(1 - sum(smooth.values()), 0.0)
+        whole = sum(beside.values()) + empty
+        parts = {n: np.where(whole > 1e-6, layer * s / np.maximum(whole, 1e-6), 0.0)
+                 for n, s in [*beside.items(), ("", empty)] if n in (REST, "") or size[n] > size[name]}  # fmt: skip
+        total = sum(float(p.sum()) for p in parts.values())
+        for n, part in parts.items():
+            if not part.any():
+                continue
+            blurred = gaussian_filter(part, narrow, mode="constant", truncate=TAIL)
+            put = np.array([float(np.sum(near[m] * blurred)) for m in names[:-1]])
+            put = np.append(put, float(part.sum()) - put.sum()) / total
+            made[i, names.index(n) if n else -1] = float(inverse[i] @ put)
+    return made
 
 
 def _through(volume_mL: float, recovery: float, change: float, fwhm_mm: float) -> RecoveryCurve:
@@ -675,10 +823,28 @@ def _width_on_voxels(sigma: float) -> float:
     return float(brentq(off, 0.1, 2.0)) if off(0.1) < 0 < off(2.0) else sigma
 
 
-def _shell(share: npt.NDArray[np.float32], grid: Grid, images: ActivitySeries) -> Array:
-    """Mean concentration in a shell about a region at each time; on registered images, or outlines of the reference."""
+def _shells(found: Outlined, images: ActivitySeries) -> Array:
+    """Mean concentration in a shell about each region, [region, time]: the outlines as they lie on each image."""
     from scipy.ndimage import distance_transform_edt
 
-    away = distance_transform_edt(share < 0.5, sampling=grid.voxel_mm)
-    shell = (away > SHELL[0] * SPHERES_WIDTH_MM) & (away <= SHELL[1] * SPHERES_WIDTH_MM)
-    return np.array([float(i.array[shell].mean()) if i.grid.same_as(grid) else 0.0 for i in images.images])
+    made = np.zeros((len(found.names), len(images.images)))
+    shares: dict[str, npt.NDArray[np.float32]] = {}
+    for k, (image, labels) in enumerate(zip(images.images, found.sets, strict=True)):
+        if k == 0 or labels is not found.sets[k - 1]:
+            carried = labels if labels.grid.same_as(image.grid) else carry_labels(labels, image.grid)
+            shares = region_shares(carried, found.names)
+        for i, name in enumerate(found.names):
+            reach = [math.ceil(SHELL[1] * SPHERES_WIDTH_MM / mm) + 1 for mm in image.grid.voxel_mm]
+            box = tuple(
+                slice(max(side.start - r, 0), min(side.stop + r, n))
+                for side, r, n in zip(box_of(shares[name]), reach, image.grid.shape, strict=True)
+            )
+            away = distance_transform_edt(shares[name][box] < 0.5, sampling=image.grid.voxel_mm)
+            shell = (away > SHELL[0] * SPHERES_WIDTH_MM) & (away <= SHELL[1] * SPHERES_WIDTH_MM)
+            if not shell.any():
+                raise CaseError(
+                    f"recovery.spheres: image {k + 1} ends within {SHELL[0] * SPHERES_WIDTH_MM:g} mm of {name}, so that its surroundings are "
+                    "not seen. Give recovery.fwhm, or leave the region out by images.regions."
+                )
+            made[i, k] = float(image.array[box][shell].mean())
+    return made

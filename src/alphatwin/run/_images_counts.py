@@ -4,8 +4,10 @@ In the outline of a region lie N counts. What others put there, b (blur from the
 cross-talk), is known with the standard uncertainty u. That is a background measured m = b/u^2 times as long: `LowCounts`. A point
 whose N - b is below Currie's critical level L_C is not seen. It enters the fit censored, by the probability of at most b + L_C
 counts, or by its counts: never as a number with a symmetric error, and never clipped at zero. As soon as one point of a region is under the detection
-limit L_D, or has more than a fifth of noise, a symmetric error would mislead: then all its points are fitted by their Poisson
-likelihood, as one exponential.
+limit L_D, or has more than a fifth of noise, a symmetric error would mislead, or the last point is above the one before it by
+chance: then all its points are fitted by their Poisson likelihood, as one exponential. What points vary by beyond
+counts (registration, share x) adds (x s)^2 to the variance of s expected counts: the variance over the mean is F + x^2 s, s from a
+first fit. It is nothing at few counts, and holds a point with many to x, as in a weighted fit.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +24,7 @@ from ..case.images import ImagesCase
 from ..draws import Draws
 from ..errors import CaseError
 from ..imaging.activity import ActivitySeries
-from ..imaging.quantify import ActivitySamples, CurveSamples, LowCounts, low_count_curve
+from ..imaging.quantify import ActivitySamples, CurveSamples, LowCounts, activity_of_count, low_count_curve
 from ..kinetics import Curve
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ __all__ = ["FewCounts", "few_counts"]
 
 Array = npt.NDArray[np.float64]
 KNOWN = 1e7  # a background of more counts than this is taken as known
+RISE = 3.0  # standard deviations of noise that a rise at the end may have by chance: a weighted fit refuses it, a likelihood does not
 MOST = 1e6  # counts beyond which a point needs no test
 FIFTH, TWENTIETH = 5.0, 20.0  # net counts over their standard uncertainty
 
@@ -47,6 +50,7 @@ class FewCounts:
     rather_few: npt.NDArray[np.bool_]  # [region]: a twentieth
     limit_MBq: Array
     censored: bool
+    extra: float = 0.0  # relative standard uncertainty of a point beyond its counts
 
     def curve(
         self, row: int, samples: ActivitySamples, one: ActivitySamples, nuclide: str, draws: Draws, shape: Curve | None
@@ -57,9 +61,16 @@ class FewCounts:
             for c, bad in zip(self.counts[row], self.below[row], strict=True)
         ]
         unit, relative, by_volume = _common(one)
-        found = low_count_curve(
-            samples.times_h.tolist(), points, self.per_MBq[row].tolist(), nuclide=nuclide, draws=draws, shape=shape, factor=unit, region=samples.region,
-        )  # fmt: skip
+        given: dict[str, Any] = {"nuclide": nuclide, "shape": shape, "region": samples.region}
+        times, per = samples.times_h.tolist(), self.per_MBq[row]
+        if self.extra > 0:
+            first = low_count_curve(times, points, per.tolist(), draws=Draws(1), **given).curve
+            expected = np.maximum(first.activity_MBq(samples.times_h), 0.0) * per
+            points = [
+                replace(c, noise_factor=c.noise_factor + self.extra**2 * float(s))
+                for c, s in zip(points, expected, strict=True)
+            ]
+        found = low_count_curve(times, points, per.tolist(), draws=draws, factor=unit, **given)
         budget = {**relative, **found.budget}
         total = math.sqrt(sum(v**2 for v in budget.values())) * found.curve.time_integrated_activity_MBq_h
         return replace(
@@ -83,23 +94,14 @@ class FewCounts:
 def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_MBq: Array) -> FewCounts | None:
     """Test every point against its detection limit; None where counts are not known.
 
-    An image with Poisson noise tells what its counts are: sigma^2 over the value of a voxel is the worth of a count.
-
     Raises
     ------
     CaseError
         A point is below its limit and the case says ``low_counts: {below: refuse}``; an image without any count.
     """
-    for k, image in enumerate(images.images, 1):
-        if image.sigma is not None and not (image.array > 0).any():
-            raise CaseError(
-                f"images: the image of time point {k} holds no count at all. Leave it out by images.series."
-            )
-    worth = [_worth(i.array, i.sigma) for i in images.images]
-    if any(w is None for w in worth):
+    count_MBq = np.array([activity_of_count(i) for i in images.images])
+    if not np.isfinite(count_MBq).all():
         return None
-    voxel = np.array([i.grid.voxel_mL for i in images.images])
-    count_MBq = voxel * np.array(worth, dtype=float)  # [time]: MBq for one count
     factor, rows = case.low_counts.noise_factor, []
     shape = gross_MBq.shape
     below, limit, per = np.zeros(shape, bool), np.full(shape, np.nan), np.zeros(shape)
@@ -111,7 +113,7 @@ def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_
         for k in range(shape[1]):
             n = max(float(gross_MBq[i, k] / count_MBq[k]), 0.0)
             b = max(n - float(s.nominal_MBq[k]) * per[i, k], 0.0)
-            variance = max(float(noise[k]) - n, 0.0) + float(made.spill_sd_MBq[i, k] / count_MBq[k]) ** 2
+            variance = max(float(noise[k]) - max(n, factor), 0.0) + float(made.spill_sd_MBq[i, k] / count_MBq[k]) ** 2
             m = b / variance if variance > 0 and b > 0 else math.inf
             known = math.isinf(m) or b * m > KNOWN
             points.append(LowCounts(min(n, KNOWN), min(b, KNOWN) if known else b * m, math.inf if known else m, factor))
@@ -120,6 +122,7 @@ def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_
             below[i, k] = n < MOST and not points[-1].detected
             few[i] |= n < MOST and points[-1].net < max(detectable, FIFTH * points[-1].net_sd)
             rather[i] |= n < MOST and points[-1].net < TWENTIETH * points[-1].net_sd
+        few[i] |= _rises_by_chance(s) and case.fit.model.get(s.region, case.fit.model.get("*")) != "trapezoid"
         rows.append(points)
         if below[i].any() and case.low_counts.below == "refuse":
             k = int(np.argmax(below[i]))
@@ -127,16 +130,15 @@ def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_
                 f"low_counts: {s.region} is not seen at {s.times_h[k]:.4g} h ({rows[i][k].net:.3g} net counts, critical level "
                 f"{rows[i][k].limits[0]:.3g}). Say below: censored or poisson, or leave the region out by images.regions."
             )
-    return FewCounts(rows, per, below, few, rather, limit, case.low_counts.below == "censored")
+    return FewCounts(rows, per, below, few, rather, limit, case.low_counts.below == "censored", case.registration.sd)
 
 
-def _worth(array: npt.NDArray[np.floating], sigma: npt.NDArray[np.floating] | None) -> float | None:
-    """MBq/mL of one count, from the Poisson noise of the voxel that holds most."""
-    if sigma is None or not (array > 0).any():
-        return None
-    at = int(np.argmax(array))
-    spread = float(sigma.reshape(-1)[at])
-    return spread**2 / float(array.reshape(-1)[at]) if spread > 0 else None
+def _rises_by_chance(s: ActivitySamples) -> bool:
+    """Whether the last point is above the one before by no more than three standard deviations of their noise."""
+    if len(s.times_h) < 2:
+        return False
+    rise = float(s.nominal_MBq[-1] - s.nominal_MBq[-2])
+    return 0 < rise < RISE * math.hypot(*s.noise_sd_MBq[-2:])
 
 
 def _censored(c: LowCounts) -> LowCounts:

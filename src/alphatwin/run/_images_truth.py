@@ -1,4 +1,7 @@
-"""What comes back of a phantom's truth, beside the bound that its own uncertainty sets."""
+"""What comes back of a phantom's truth, beside the bound that its own uncertainty sets.
+
+Activities are compared at the middle of each acquisition, where the images put them.
+"""
 
 from __future__ import annotations
 
@@ -85,12 +88,12 @@ def truth_rows(
 
 def _known(truth: Any, found: RegionCurves) -> dict[str, Any]:
     """The truth of what was run: at the times of its images, and with the rest of the body holding what was left out."""
-    times = np.asarray(truth["times_h"], float)
+    times = np.asarray(truth["middle_h"], float)
     at = [int(np.argmin(np.abs(times - t))) for t in found.times_h]
     there = bool(np.allclose(times[at], found.times_h, atol=0.02))
 
     def of_run(entry: Mapping[str, Any]) -> dict[str, Any]:
-        chosen = [entry["activity_MBq"][k] for k in at] if there else []
+        chosen = [entry["middle_activity_MBq"][k] for k in at] if there else []
         by = {q: of_run(e) for q, e in entry.get("by_nuclide", {}).items()}
         return {**entry, "activity_MBq": chosen, **({"by_nuclide": by} if by else {})}
 

@@ -172,13 +172,15 @@ def split_windows(case: ImagesCase, study: Study) -> SplitWindows:
             own = replace(images[j].acquisition, nuclide=study.nuclide)
             worth = 1 / (ratio[m] * seconds * voxel)
             alone = worth / float(response.cps_per_MBq[j, j])
-            told: dict[str, Any] = {"quantity": "activity_concentration", "acquisition": own, "notes": ()}
+            told: dict[str, Any] = {"quantity": "activity_concentration", "notes": ()}
             plain[m].append(replace(point, windows={}, emission=replace(
-                images[j], array=counts[j] * alone, sigma=np.sqrt(counts[j]) * alone, **told)))  # fmt: skip
+                images[j], array=counts[j] * alone, sigma=np.sqrt(counts[j]) * alone,
+                acquisition=replace(own, MBq_per_count=alone * voxel), **told)))  # fmt: skip
             mixed = sum(float(inverse[j, i]) * c for i, c in enumerate(counts))
             variance = sum(float(inverse[j, i]) ** 2 * c for i, c in enumerate(counts))
             unmixed[m].append(replace(point, windows={}, emission=replace(
-                images[j], array=np.asarray(mixed) * worth, sigma=np.sqrt(variance) * worth, **told)))  # fmt: skip
+                images[j], array=np.asarray(mixed) * worth, sigma=np.sqrt(variance) * worth,
+                acquisition=replace(own, MBq_per_count=float(inverse[j, j]) * worth * voxel), **told)))  # fmt: skip
     early = [m for m in members if study.times_h[0] < TAIL_H * nuclide_of(shown[m]).half_life_h]
     notes = [
         f"{shown[m]}: the first image is earlier than {TAIL_H} of its half-lives after the administration; it need not follow what feeds it."
