@@ -99,7 +99,8 @@ def test_the_truth_comes_back_within_the_bounds(done):
     assert len(rows) == 3 * (3 + 1 + 1)
     for row in rows:
         assert row["inside"], row
-        assert 0 < row["bound"] < 0.4, row
+        # the rest is what the others leave, and has the sum of their errors: more than half of it and the bound would say nothing
+        assert 0 < row["bound"] < (0.6 if row["region"] == "rest of body" else 0.4), row
     for (
         row
     ) in rows:  # and much closer where nothing but noise stands between: no registration, the very blur that was made

@@ -582,3 +582,9 @@ def test_the_surroundings_of_a_sphere_are_those_on_its_own_image(moved):
     found = region_curves(case, registered, activity_series(registered), Draws(1, 1))
     i = found.regions.index("lesion")
     assert found.activity_MBq[i] == pytest.approx(still.activity_MBq[i], rel=0.03)
+
+
+def test_a_region_smaller_than_the_spheres_is_told_with_its_name_and_key():
+    case = asked(recovery={"spheres": SPHERES[2:], "sd": 0.03})
+    with pytest.raises(CaseError, match=r"recovery\.spheres: lesion: .* by images\.regions"):
+        solved(case, made_study())

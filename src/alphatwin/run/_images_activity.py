@@ -683,6 +683,12 @@ def _recovery(
     if case.recovery.spheres is not None:
         spheres = case.recovery.spheres
         curve = fit_recovery([s.volume_mL for s in spheres], [s.recovery for s in spheres], sd=case.recovery.sd)
+        for name, v in zip(names, volume, strict=False):
+            try:
+                curve.at(float(v))
+            except ImageError as error:
+                told = str(error).replace("leave the region uncorrected", "leave the region out by images.regions")
+                raise CaseError(f"recovery.spheres: {name}: {told}") from None
         shell = _shells(found, images)
         put = np.array([(1 - curve.at(float(v))) * v * b for v, b in zip(volume, shell, strict=False)])
         return [curve] * len(names), shell, put, np.abs(put) * case.registration.sd, None
