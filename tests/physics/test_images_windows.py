@@ -147,8 +147,8 @@ def solved(asked, study, n=1, seed=1):
 
 
 def test_which_member_an_imaged_nuclide_stands_for():
-    """Transient equilibrium: A2/A1 = branching lambda2/(lambda2 - lambda1) (Bateman); 46 min of 213Bi is not short."""
-    rate = {q: math.log(2) / nuclide_of(q).half_life_h for q in ("Ac-225", "Fr-221", "Bi-212", "Tl-208")}
+    """Transient equilibrium, all with the carrier: A2/A1 = branching lambda2/(lambda2 - lambda_carrier) (Bateman); 46 min of 213Bi is not short."""
+    rate = {q: math.log(2) / nuclide_of(q).half_life_h for q in ("Ac-225", "Fr-221", "Pb-212", "Tl-208")}
     member, ratio = stands_for("Fr-221", "Ac-225")
     assert member == "Ac-225"
     assert ratio == pytest.approx(rate["Fr-221"] / (rate["Fr-221"] - rate["Ac-225"]), rel=1e-9)
@@ -157,7 +157,7 @@ def test_which_member_an_imaged_nuclide_stands_for():
     member, ratio = stands_for("Tl-208", "Pb-212")
     branch = branching("Tl-208", "Bi-212")
     assert member == "Bi-212"
-    assert ratio == pytest.approx(branch * rate["Tl-208"] / (rate["Tl-208"] - rate["Bi-212"]), rel=1e-9)
+    assert ratio == pytest.approx(branch * rate["Tl-208"] / (rate["Tl-208"] - rate["Pb-212"]), rel=1e-9)
     assert stands_for("Ra-223", "Th-227") == ("Ra-223", 1.0)
     with pytest.raises(CaseError, match="not in the chain of Ac-225"):
         stands_for("Tl-208", "Ac-225")
@@ -309,6 +309,37 @@ def test_many_counts_do_not_touch_the_fit():
     found = solved(case(50.0), noisy(50.0))
     assert not any(f.below.any() for f in found.found.values())
     assert {c.curve.model for f in found.found.values() for c in f.curves.values()} == {"mono"}
+
+
+def test_a_daughter_that_stays_decays_as_often_as_bateman_says():
+    """212Bi of 212Pb in place, seen late: its exponential carried back to zero would decay an eighth too often (r = 0.135/h)."""
+    from alphatwin.imaging.quantify import CurveSamples
+    from alphatwin.kinetics import Curve, InPlace, chain_kinetics, integrate
+    from alphatwin.run._images_windows import _of_nuclide
+
+    r = math.log(2) / 5.15
+    grows = math.log(2) / nuclide_of("Bi-212").half_life_h
+    late = Curve.from_terms([10.0 * grows / (grows - r)], [r], nuclide="Pb-212")
+    a, k = late.exponentials()
+    samples = CurveSamples("x", late, a[None], k[None], 1.0, {}, 0.0, np.ones(1), 1.0, 0.0)
+    made = _of_nuclide(samples, "Bi-212")
+    chain = integrate(chain_kinetics({"x": ([10.0], [r])}, "Pb-212", InPlace())).decays.sel(region="x")
+    expected = float(chain.sel(nuclide="Bi-212")[0]) / 3.6e9
+    assert made.curve.time_integrated_activity_MBq_h == pytest.approx(expected, rel=1e-6)
+    assert made.time_integrated_activity_MBq_h[0] == pytest.approx(expected, rel=1e-6)
+    assert late.time_integrated_activity_MBq_h > 1.1 * expected
+    assert made.sd == pytest.approx(expected / late.time_integrated_activity_MBq_h)
+
+
+def test_a_daughter_that_grows_in_over_weeks_is_refused():
+    """223Ra (11.4 d) of 227Th (18.7 d) has no equilibrium that a curve through images would show."""
+    study = dataclasses.replace(noisy(), nuclide="Th-227")
+    asked = case().model_copy(update={"windows": {
+        "236keV": case().windows["218keV"].model_copy(update={"nuclide": "Th-227", "crosstalk": {}}),
+        "269keV": case().windows["440keV"].model_copy(update={"nuclide": "Ra-223"}),
+    }})  # fmt: skip
+    with pytest.raises(CaseError, match=r"windows\.269keV\.nuclide: Ra-223 lives 274 h, not much shorter than Th-227"):
+        split_windows(asked, study)
 
 
 @pytest.mark.slow

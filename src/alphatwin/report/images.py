@@ -130,7 +130,7 @@ class TruthRow:
     @property
     def inside(self) -> bool:
         """Whether the deviation is within the bound."""
-        return abs(self.deviation) <= self.bound
+        return bool(abs(self.deviation) <= self.bound)
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,14 +248,16 @@ class ImagesReport:
         )
         lines += [*textwrap.wrap(told, WIDTH), ""]
         if self.surrogate is not None:
-            lines += [*textwrap.wrap(self.surrogate.told, WIDTH), ""]
-        head = f"{'region':18s}{'mL':>7s}{'MBq h':>8s}{'T1/2 h':>7s}{'Gy':>8s}{'+/- %':>7s}{'D98':>8s}{'D2':>8s}{'BED':>8s}"
+            beyond = [r.region for r in self.surrogate.rows if r.flagged]
+            told = f" EXTRAPOLATED, most of it after the last image: {', '.join(beyond)}." if beyond else ""
+            lines += [*textwrap.wrap(self.surrogate.told + told, WIDTH), ""]
+        head = f"{'region':16s}{'mL':>8s}{'MBq h':>9s}{'T1/2 h':>8s}{'Gy':>8s}{'+/- %':>7s}{'D98':>8s}{'D2':>8s}{'BED':>8s}"
         lines += [head, "-" * WIDTH]
         for r in self.regions:
             spread = f"{100 * r.sd_Gy / r.mean_Gy:.2g}" if math.isfinite(r.sd_Gy) else "-"
             bed = "-" if r.bed_Gy is None else f"{r.bed_Gy:.3g}"
             lines.append(
-                f"{r.name[:17]:18s}{r.volume_mL:7.4g}{number(r.time_integrated_activity_MBq_h):>8s}{r.effective_half_life_h:7.3g}"
+                f"{r.name[:15]:16s}{r.volume_mL:8.4g}{number(r.time_integrated_activity_MBq_h):>9s}{r.effective_half_life_h:8.3g}"
                 f"{r.mean_Gy:8.3g}{spread:>7s}{_cell(r.d98_Gy)}{_cell(r.d2_Gy)}{bed:>8s}"
             )
         for note in [f"{r.name}: {r.cut}." for r in self.regions if r.cut] + [
@@ -290,7 +292,7 @@ class ImagesReport:
                 told = f"- {a.region}, {a.nuclide}: not seen at {times} h (below Currie's critical level); {how}."
                 lines += textwrap.wrap(told, WIDTH, subsequent_indent="  ")
         for r in () if self.windows is None else self.windows.ratios:
-            if r.time_h is None and r.verdict in ("collects here", "has left"):
+            if r.time_h is None and r.verdict not in ("equilibrium not excluded", "not seen", "-"):
                 told = f"- {r.region}: {r.daughter} {r.verdict}: {r.value:.2f} +/- {r.sd:.2f} decays for one of {r.parent}."
                 lines += textwrap.wrap(told, WIDTH, subsequent_indent="  ")
         return ["", *lines] if lines else []

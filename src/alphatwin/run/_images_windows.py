@@ -44,6 +44,7 @@ __all__ = [
 
 Array = npt.NDArray[np.float64]
 SHORT_H = 0.25  # a nuclide that lives shorter stands for its parent
+SLOW = 0.2  # half-life over that of the carrier, from which on a daughter follows nothing
 LEAST = 25.0  # counts in a voxel: a fifth of noise
 K95 = 1.959963984540054
 TAIL_H = 10  # half-lives after the administration until a daughter follows its parent
@@ -130,7 +131,7 @@ def stands_for(nuclide: str, carrier: str) -> tuple[str, float]:
     while at and nuclide_of(table.names[at]).half_life_h < SHORT_H:
         at = int(np.argmax(table.branching[at]))
     member = table.names[at]
-    return member, 1.0 if member == nuclide else equilibrium_ratio(nuclide, member, member)
+    return member, 1.0 if member == nuclide else equilibrium_ratio(nuclide, member, carrier)
 
 
 def split_windows(case: ImagesCase, study: Study) -> SplitWindows:
@@ -153,6 +154,12 @@ def split_windows(case: ImagesCase, study: Study) -> SplitWindows:
             raise CaseError(f"windows.{name}.nuclide: {error}") from None
         if member in shown:
             raise CaseError(f"windows.{name}.nuclide: {shown[member]} and {nuclide} both stand for {member}; keep one.")
+        if members and nuclide_of(member).half_life_h > SLOW * nuclide_of(study.nuclide).half_life_h:
+            raise CaseError(
+                f"windows.{name}.nuclide: {member} lives {nuclide_of(member).half_life_h:.3g} h, not much shorter than {study.nuclide} "
+                f"({nuclide_of(study.nuclide).half_life_h:.3g} h): it grows in over weeks, and no curve here tells how. Leave this window out; "
+                "the chain then decays as `daughters` says."
+            )
         members.append(member)
         shown[member], ratio[member] = nuclide, factor
     if members[0] != study.nuclide:
@@ -181,9 +188,14 @@ def split_windows(case: ImagesCase, study: Study) -> SplitWindows:
             unmixed[m].append(replace(point, windows={}, emission=replace(
                 images[j], array=np.asarray(mixed) * worth, sigma=np.sqrt(variance) * worth,
                 acquisition=replace(own, MBq_per_count=float(inverse[j, j]) * worth * voxel), **told)))  # fmt: skip
-    early = [m for m in members if study.times_h[0] < TAIL_H * nuclide_of(shown[m]).half_life_h]
+    slowest = {
+        m: max(nuclide_of(q).half_life_h for q in {m, shown[m]} - {members[0]})
+        for m in members
+        if {m, shown[m]} != {members[0]}
+    }
+    early = [m for m, half_life in slowest.items() if study.times_h[0] < TAIL_H * half_life]
     notes = [
-        f"{shown[m]}: the first image is earlier than {TAIL_H} of its half-lives after the administration; it need not follow what feeds it."
+        f"{m if m != members[0] else shown[m]}: the first image is earlier than {TAIL_H} of its half-lives after the administration; it need not follow what feeds it."
         for m in early
     ]  # fmt: skip
     return SplitWindows(
@@ -329,9 +341,27 @@ def _narrowed(case: ImagesCase, window: str) -> ImagesCase:
 
 
 def _of_nuclide(curve: CurveSamples, nuclide: str) -> CurveSamples:
-    """The curve of a daughter that its carrier feeds: rates are those of the feed."""
+    """The curve of a daughter that its carrier feeds: rates are those of the feed, and at the administration there is none of it.
+
+    ``A(t) = sum_i a_i (exp(-r_i t) - exp(-lambda t))``: the points are late, where the second term is gone; it takes 1/lambda off the
+    integral of each a_i (Bateman). Without it 212Bi would decay a tenth too often.
+    """
     constant = nuclide_of(nuclide).decay_constant_per_h
-    return replace(curve, curve=replace(curve.curve, nuclide=nuclide, decay_constant_per_h=constant))
+    one = replace(curve.curve, nuclide=nuclide, decay_constant_per_h=constant)
+    if one.terms is None or float(one.rates_per_h.max()) >= constant or float(curve.rates_per_h.max()) >= constant:
+        return replace(curve, curve=one)
+    before = one.time_integrated_activity_MBq_h
+    one = replace(one, amplitudes_MBq=_grown(one.amplitudes_MBq), rates_per_h=np.append(one.rates_per_h, constant))
+    rates = np.column_stack([curve.rates_per_h, np.full(len(curve.rates_per_h), constant)])
+    return replace(
+        curve, curve=one, amplitudes_MBq=_grown(curve.amplitudes_MBq), rates_per_h=rates,
+        sd=curve.sd * one.time_integrated_activity_MBq_h / before,
+    )  # fmt: skip
+
+
+def _grown(amplitudes_MBq: Array) -> Array:
+    """Amplitudes [..., term] and the one that makes their sum zero."""
+    return np.concatenate([amplitudes_MBq, -amplitudes_MBq.sum(axis=-1, keepdims=True)], axis=-1)
 
 
 def _drawn_response(split: SplitWindows, draws: Draws) -> Array:
@@ -490,16 +520,18 @@ def windows_result(
         for m in split.members
     )  # fmt: skip
     drawn = decays_drawn(windows)
-    in_place = integrate(chain_kinetics(
-        {r: c.curve.exponentials() for r, c in windows.carrier.curves.items()}, first, InPlace()
-    )).decays  # fmt: skip
+    course = chain_kinetics({r: c.curve.exponentials() for r, c in windows.carrier.curves.items()}, first, InPlace())
+    in_place = integrate(course).decays
     ratios: list[RatioRow] = []
     for row, name in enumerate(windows.carrier.regions):
         for m in split.members[1:]:
             pair = split.shown[m], split.shown[first]
             for k, t in enumerate(windows.carrier.times_h):
                 seen = windows.chain[row][k]
-                ratios.append(_at_time(name, float(t), pair, seen, first))
+                falling = np.exp(-float(t) * course.rate.isel(sample=0))
+                there = (course.amplitude.isel(sample=0).sel(region=name) * falling).sum("term")
+                in_equilibrium = float(there.sel(nuclide=pair[0]) / there.sel(nuclide=pair[1]))
+                ratios.append(_at_time(name, float(t), pair, seen, in_equilibrium))
             values = (drawn.sel(region=name, nuclide=m) / drawn.sel(region=name, nuclide=first)).values
             expected = float(in_place.sel(region=name, nuclide=m)[0] / in_place.sel(region=name, nuclide=first)[0])
             nominal = _integral(windows.found[m].curves[name]) / _integral(windows.carrier.curves[name])
@@ -528,8 +560,8 @@ def _integral(curve: CurveSamples) -> float:
     return float(curve.curve.time_integrated_activity_MBq_h)
 
 
-def _at_time(name: str, t: float, pair: tuple[str, str], seen: ChainActivities | None, carrier: str) -> RatioRow:
-    expected = equilibrium_ratio(*pair, carrier)
+def _at_time(name: str, t: float, pair: tuple[str, str], seen: ChainActivities | None, expected: float) -> RatioRow:
+    """The ratio of two activities beside what it is where every daughter stays, which the carrier's curve there tells."""
     try:
         value, sd = (math.nan, math.nan) if seen is None else seen.ratio(*pair)
     except ImageError:  # the one below is not seen
