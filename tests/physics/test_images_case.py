@@ -17,14 +17,12 @@ from alphatwin.imaging.registration import Registered, Transform
 from alphatwin.imaging.values import Acquisition, Grid, Image, Labels, Study, TimePoint
 from alphatwin.run._images_activity import (
     REST,
-    _taken,
-    _through,
-    _transfer,
     calibrated,
     corrected,
     outlined,
     region_curves,
 )
+from alphatwin.run._images_blur import taken, through, transfer_matrix
 from alphatwin.run._images_body import body_name, body_of, covered_by, cut_regions, edge_of, rest_of
 
 FWHM = 2 * math.sqrt(2 * math.log(2))
@@ -45,7 +43,7 @@ def test_transfer_against_pairs_of_voxels():
     """T[r, s] by a sum over all pairs of voxels with the Gaussian of their distance, normalised as a sampled kernel is."""
     shares, mm, width = two_boxes(), (4.0, 5.0, 6.0), 12.0
     grid = Grid((14, 14, 14), np.diag([mm[2], mm[1], mm[0], 1.0]))
-    found = _transfer(shares, grid, width)
+    found = transfer_matrix(shares, grid, width)
     kernels = []
     for edge in mm:
         sigma = width / FWHM / edge
@@ -76,7 +74,7 @@ def test_transfer_gives_back_what_was_put_in():
     blurred = gaussian_filter(image, width / FWHM / 5.0, mode="constant", truncate=5.0)
     inside = np.array([float((shares[n] * blurred).sum()) for n in ("a", "b")])
     measured = np.array([*inside, blurred.sum() - inside.sum()])
-    transfer = _transfer(shares, grid, width)
+    transfer = transfer_matrix(shares, grid, width)
     # float32 shares: 1e-6 each, and the inverse enlarges it by its condition, about 10
     assert np.linalg.solve(transfer, measured) == pytest.approx(true, rel=1e-4)
     assert abs(measured[0] / true[0] - 1) > 0.1
@@ -88,7 +86,7 @@ def test_sphere_has_the_recovery_of_the_closed_form():
     z, y, x = (np.indices((n, n, n)) - (n - 1) / 2) * edge
     ball = ((x**2 + y**2 + z**2) <= radius**2).astype(np.float32)
     shares = {"ball": ball, REST: (1 - ball).astype(np.float32)}
-    found = _transfer(shares, Grid((n, n, n), np.diag([edge, edge, edge, 1.0])), width)[0, 0]
+    found = transfer_matrix(shares, Grid((n, n, n), np.diag([edge, edge, edge, 1.0])), width)[0, 0]
     volume = float(ball.sum()) * edge**3 / 1000
     # voxels make the surface rough by a part of an edge: a shell of 0.1 mm of 15 holds 2 % of the volume
     assert found == pytest.approx(sphere_recovery(volume, width), rel=0.01)
@@ -111,13 +109,13 @@ def test_transfer_on_voxels_as_wide_as_the_blur(edge, width, bound):
         spread = gaussian_filter(ball, width / FWHM, mode="constant", truncate=6)
         share, seen = (a.reshape(n, edge, n, edge, n, edge).mean(axis=(1, 3, 5)) for a in (ball, spread))
         shares = {"ball": share, REST: (1 - share).astype(np.float32)}
-        found = _transfer(shares, Grid((n, n, n), np.diag([edge, edge, edge, 1.0])), float(width))[0, 0]
+        found = transfer_matrix(shares, Grid((n, n, n), np.diag([edge, edge, edge, 1.0])), float(width))[0, 0]
         assert found == pytest.approx(float((share * seen).sum() / share.sum()), rel=bound)
 
 
 def test_the_curve_goes_through_the_region():
     """Recovery, its uncertainty, and the steepness of a sphere of the same volume."""
-    curve = _through(40.0, 0.62, -0.03, 12.0)
+    curve = through(40.0, 0.62, -0.03, 12.0)
     assert curve.at(40.0) == pytest.approx(0.62, rel=1e-12)
     assert curve.sd(40.0) == pytest.approx(0.03, rel=1e-9)
     v, step = 40.0, 1e-3
@@ -460,7 +458,7 @@ def test_moving_the_outline_of_a_sphere_alone_has_its_closed_form():
     grid, radius, width = place(4.0, n=32), 16.0, 12.0
     one = ball(grid, (64.0, 64.0, 64.0), radius)
     shares = {"a": one, REST: rest_of(ball(grid, (64.0, 64.0, 64.0), 60.0), [one])}
-    lost = _taken(shares, grid, width, _transfer(shares, grid, width))
+    lost = taken(shares, grid, width, transfer_matrix(shares, grid, width))
     v = 4 / 3 * math.pi * radius**3 / 1000
     assert 1 - lost[0].sum() == pytest.approx(1 - blur_at_edge(v, width) / 2 / sphere_recovery(v, width), abs=0.02)
 
@@ -482,7 +480,7 @@ def test_moving_an_outline_against_a_new_solution_with_it(axes):
         return {"a": one, REST: rest_of(body, [one])}
 
     first = shares_of(0.0)
-    transfer = _transfer(first, grid, width)
+    transfer = transfer_matrix(first, grid, width)
     size = np.array([s.sum(dtype=float) for s in first.values()])
     true = np.array([1.0, 0.1]) * size
     image = sum(a * gaussian(s, width / FWHM / 4) / s.sum() for a, s in zip(true, first.values(), strict=True))
@@ -490,11 +488,11 @@ def test_moving_an_outline_against_a_new_solution_with_it(axes):
     def again(grow):
         now = shares_of(grow)
         inside = float((now["a"] * image).sum())
-        found = np.linalg.solve(_transfer(now, grid, width), [inside, image.sum() - inside])
+        found = np.linalg.solve(transfer_matrix(now, grid, width), [inside, image.sum() - inside])
         return math.log(found[0]), math.log(now["a"].sum(dtype=float))
 
     (a1, v1), (a0, v0) = again(0.5), again(-0.5)
-    lost = _taken(first, grid, width, transfer)
+    lost = taken(first, grid, width, transfer)
     c = np.array([1.0, 0.1, 0.0])
     lever = 1 - float((1 - c) @ lost[0])
     assert lever == pytest.approx((a1 - a0) / (v1 - v0), abs=0.03)

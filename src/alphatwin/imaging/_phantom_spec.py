@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, field_validator, model_validator
 
-from .. import catalog
+from .. import __version__, catalog
 from ..case import PbpkKinetics
 from ..case._fields import Part, fault
 from ..case.model import Case, CurveTerm
@@ -27,8 +27,11 @@ from ..units import read_quantity
 from .values import with_offset
 
 __all__ = [
-    "BodyPiece", "EnergyWindow", "PhantomSpec", "Pose", "Scanner", "Sphere", "Therapy", "Uptake", "load_phantom", "phantom_schema",
+    "BodyPiece", "EnergyWindow", "PhantomSpec", "Pose", "Scanner", "Sphere", "Therapy", "Uptake", "load_phantom", "phantom_digests", "phantom_schema",
 ]  # fmt: skip
+
+MAKERS = ("phantom.py", "_phantom_spec.py", "_phantom_chain.py", "_phantom_dose.py", "_objects.py", "writing.py",
+          "nifti.py")  # fmt: skip
 
 MAX_POINTS = 20
 MAX_VOXELS = 60_000_000  # of one image
@@ -459,3 +462,24 @@ def phantom_schema() -> dict[str, Any]:
     made: dict[str, Any] = PhantomSpec.model_json_schema(by_alias=True)
     made["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return made
+
+
+def phantom_digests(spec: PhantomSpec) -> dict[str, str]:
+    """What a study was made from, as truth.json keeps it: the phantom with its seed and title, and the code that makes it.
+
+    Parameters
+    ----------
+    spec : PhantomSpec
+
+    Returns
+    -------
+    dict of str to str
+        SHA-256 by ``phantom`` and ``maker``: the modules that write a study, and the version for what they rest on (nuclide data,
+        transport). Two studies whose digests agree have the same bytes.
+    """
+    here = pathlib.Path(__file__).parent
+    maker = hashlib.sha256(__version__.encode())
+    for name in MAKERS:
+        maker.update(hashlib.sha256((here / name).read_bytes()).digest())
+    told = json.dumps([spec.sha256(), spec.seed, spec.title])
+    return {"phantom": hashlib.sha256(told.encode()).hexdigest(), "maker": maker.hexdigest()}

@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import __version__
 from ..catalog.phantoms import image_anatomy
 from ..errors import ImageError, suggestion
 from ..physics.hounsfield import HU_LIMITS, density_from_hu, hu_from_density
@@ -31,7 +30,7 @@ from ..physics.nuclides import nuclide as nuclide_of
 from . import _objects
 from ._files import folder_for, new_folder, text_file
 from ._phantom_chain import Terms, chain_terms, check_conservation, integral, mean_activity, therapy_terms
-from ._phantom_spec import BodyPiece, PhantomSpec, Pose, Uptake, load_phantom, phantom_schema
+from ._phantom_spec import BodyPiece, PhantomSpec, Pose, Uptake, load_phantom, phantom_digests, phantom_schema
 from .dicom import needed
 from .nifti import write_nifti
 from .values import Grid, Image, Labels
@@ -44,8 +43,6 @@ FWHM = 2 * math.sqrt(2 * math.log(2))  # of a Gaussian, in standard deviations
 BACKGROUND, BODY = "background", "body"
 LESION_HU = 50.0
 DECAYS_PER_MBQ_H = 3.6e9
-MAKERS = ("phantom.py", "_phantom_spec.py", "_phantom_chain.py", "_phantom_dose.py", "_objects.py", "writing.py",
-          "nifti.py")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,27 +198,6 @@ def make_phantom(
         truth = study.truth(pathlib.Path(folder))
         _write_truth(study, truth, place / "truth")
     return truth
-
-
-def phantom_digests(spec: PhantomSpec) -> dict[str, str]:
-    """What a study was made from, as truth.json keeps it: the phantom with its seed and title, and the code that makes it.
-
-    Parameters
-    ----------
-    spec : PhantomSpec
-
-    Returns
-    -------
-    dict of str to str
-        SHA-256 by ``phantom`` and ``maker``: the modules that write a study, and the version for what they rest on (nuclide data,
-        transport). Two studies whose digests agree have the same bytes.
-    """
-    here = pathlib.Path(__file__).parent
-    maker = hashlib.sha256(__version__.encode())
-    for name in MAKERS:
-        maker.update(hashlib.sha256((here / name).read_bytes()).digest())
-    told = json.dumps([spec.sha256(), spec.seed, spec.title])
-    return {"phantom": hashlib.sha256(told.encode()).hexdigest(), "maker": maker.hexdigest()}
 
 
 # --- anatomy ---------------------------------------------------------------------------------------------------------

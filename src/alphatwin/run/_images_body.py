@@ -20,11 +20,12 @@ from ..imaging.registration import carry_labels
 from ..imaging.values import Grid, Image, Labels
 from ..report.images import CUT_FIRST
 
-__all__ = ["OUTSIDE", "Edge", "body_name", "body_of", "cut_regions", "edge_of", "rest_of", "told_outside"]
+__all__ = ["OUTSIDE", "REST", "Edge", "body_name", "body_of", "cut_regions", "edge_of", "rest_of", "told_outside"]
 
 Array = npt.NDArray[np.float64]
 Share = npt.NDArray[np.float32]
 OUTSIDE = "outside the body"
+REST = "rest of body"
 BEYOND = " beyond the CT"
 BODY_HU = -300.0
 FWHM = 2 * math.sqrt(2 * math.log(2))
