@@ -320,7 +320,7 @@ def test_a_study_of_another_phantom_is_refused(done, alphatwin, tmp_path, change
 
 
 def test_a_study_of_another_maker_is_refused(done, alphatwin, monkeypatch):
-    monkeypatch.setattr("alphatwin.imaging.phantom.__version__", "0.0.0")
+    monkeypatch.setattr("alphatwin.imaging._phantom_spec.__version__", "0.0.0")
     code, _, err = alphatwin("run", done / "case.yaml", "-o", done)
     assert code == 2
     assert "another version" in " ".join(err.split())

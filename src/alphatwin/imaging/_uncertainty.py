@@ -15,6 +15,7 @@ has one score per sample. Count noise is independent from time to time. Gear 201
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..draws import Draws
-from ..errors import ImageError, missing
+from ..errors import FitError, ImageError, missing
 from ..kinetics.curves import Curve, fit_curve
 from ..kinetics.refits import refit_integrals
 from ._calibration import Calibration, _above_zero, _not_negative
@@ -446,10 +447,10 @@ def fit_samples(
     ratio = samples.common_MBq[:, a > 0] / a[a > 0]
     factor, share = ratio.mean(axis=1), np.full(len(a), 1 / max(int((a > 0).sum()), 1)) * (a > 0)
     if np.ptp(ratio, axis=1).max() > 1e-9:
-        moved = [a, *(a * (1 + 1e-3 * e) for e in np.eye(len(a)))]
-        rows = np.vstack([*moved, np.maximum(samples.common_MBq, 0.0)])
-        found = refit_integrals(samples.times_h, rows, model=form, **given)
-        share, factor = (found[1 : len(moved)] / found[0] - 1) / 1e-3, found[len(moved) :] / found[0]
+        moved = np.stack([a, *(a * (1 + 1e-3 * e) for e in np.eye(len(a)))])
+        found = refit_integrals(samples.times_h, moved, model=form, **given)
+        share = (found[1:] / found[0] - 1) / 1e-3
+        factor = _refitted(samples, form, given, found[0], ratio @ share[a > 0])
     z = [draws.normal(f"fit {samples.region} {j + 1}") for j in range(curve.n_scores)]
     amplitudes, rates = curve.sample(np.stack(z, axis=1) if z else np.zeros((draws.n, 0)))
     by_volume, budget = _relative(samples, share)
@@ -457,6 +458,21 @@ def fit_samples(
     total = math.sqrt(sum(part**2 for part in budget.values())) * tia
     return CurveSamples(samples.region, curve, amplitudes * factor[:, None], rates, total, budget, by_volume, samples.volume_mL,
                         samples.nominal_volume_mL, samples.volume_sd_mL, (*samples.notes, *_at_zero(samples), *curve.notes))  # fmt: skip
+
+
+def _refitted(samples: ActivitySamples, form: str, given: dict[str, Any], nominal: float, linear: Array) -> Array:
+    """Integral of each sample's own points over the nominal one.
+
+    Where errors that the points share leave a sample nothing at some time, the first order stands in for it, never less than nothing;
+    for all of them where one rises at its end, which is no curve.
+    """
+    rows = np.maximum(samples.common_MBq, 0.0)
+    possible = (rows[:, samples.nominal_MBq > 0] > 0).all(axis=1)
+    factor = np.maximum(linear, 0.0)
+    if possible.any():
+        with contextlib.suppress(FitError):
+            factor[possible] = refit_integrals(samples.times_h, rows[possible], model=form, **given) / nominal
+    return factor
 
 
 def _sd_of_points(samples: ActivitySamples, expected: Array, extra: float) -> Array | None:

@@ -648,9 +648,7 @@ def find_series(
         groups.setdefault((kind, key), []).append(header)
     mappings = mapping_items(headers)
     found = [_described(kind, group, zone, mappings, doubled) for (kind, _), group in groups.items()]
-    found.sort(
-        key=lambda s: ([*ORDER, s.kind].index(s.kind), str(s.acquisition.started or ""), str(s.files[0]), s.series_uid)
-    )
+    found.sort(key=lambda s: ([*ORDER, s.kind].index(s.kind), str(s.acquisition.started or ""), str(s.files[0])))
     return tuple(
         replace(s, number=k, regions=tuple(plain_region(r, words) for r in s.regions)) for k, s in enumerate(found, 1)
     )
