@@ -294,6 +294,55 @@ def test_low_counts_can_be_refused():
         solved(case(1e-3, low_counts={"below": "refuse"}), noisy(1e-3, 5))
 
 
+def test_one_time_point_with_few_counts_has_the_half_life_of_the_case():
+    study = noisy(1e-3, 5)
+    one = dataclasses.replace(study, points=study.points[:1])
+    asked = {"effective_half_life": {"*": "40 h"}, "effective_half_life_sd": "10 %", "contour_sd": "0.5 mm"}
+    found = solved(case(1e-3, fit=asked), one, n=400)
+    for m in ("Ac-225", "Bi-213"):
+        few = [c for c in found.found[m].curves.values() if c.curve.model == "low counts"]
+        assert few
+        for c in few:
+            half_lives = math.log(2) / c.rates_per_h[:, 0]
+            assert np.median(half_lives) == pytest.approx(40, rel=0.03)  # half of a slice of 60
+            assert np.std(np.log(half_lives)) == pytest.approx(0.1, rel=0.1)
+    carrier = solved(case(1e-3, fit={"model": {"*": "hanscheid"}}), one, n=10).carrier
+    by_rule, t = carrier.curves["kidney_left"], float(carrier.times_h[0])
+    assert by_rule.curve.model == "low counts"
+    per_activity = by_rule.curve.time_integrated_activity_MBq_h / float(by_rule.curve.activity_MBq(t))
+    assert per_activity == pytest.approx(2 * t / math.log(2), rel=1e-6)  # Hanscheid 2018
+
+
+def test_what_is_not_known_of_cross_talk_widens_curves_of_few_counts():
+    """u^2 of the counts that are not the region's own gains (sd of K_ab A_b)^2; with nothing uncertain it is that of counts."""
+    spread = {}
+    for sd in ("0 %", "80 %"):
+        asked = case(0.01, exact=True)
+        first = asked.windows["218keV"].model_copy(update={"crosstalk_sd": float(sd[:-2]) / 100})
+        asked = asked.model_copy(update={"windows": {**asked.windows, "218keV": first}})
+        c = solved(asked, noisy(0.01, 5), n=400).carrier.curves["kidney_left"]
+        assert c.curve.model == "low counts"
+        spread[sd] = c.budget["fit"]
+    assert spread["80 %"] > 1.1 * spread["0 %"]
+
+
+def test_few_counts_and_a_late_first_image_stay_under_what_was_administered():
+    study = noisy(1e-3, 5)
+    late = dataclasses.replace(study, points=study.points[1:])
+    found = solved(case(1e-3), late, n=300)
+    assert late.points[0].emission.acquisition.administered_MBq == 8.0
+    for m in ("Ac-225", "Bi-213"):
+        for region, c in found.found[m].curves.items():
+            if c.curve.model != "low counts":
+                continue
+            relative = math.sqrt(sum(v**2 for n, v in c.budget.items() if n != "fit"))
+            at_start = c.curve.amplitudes_MBq.sum()
+            assert at_start <= 8.0 * (1 + 3 * relative) * (1 + 1e-6), (region, m)
+    told = [n for n in found.carrier.notes if "EXTRAPOLATED" in n]
+    assert told
+    assert all(n.split(":")[0] in found.carrier.regions for n in told)
+
+
 def test_an_image_without_any_count_is_a_point_not_seen_everywhere():
     """The worth of a count is known from the calibration; a scan that shows nothing is told in every region."""
     study = noisy()

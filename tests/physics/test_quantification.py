@@ -7,6 +7,7 @@ import pytest
 
 import alphatwin as at
 from alphatwin.draws import Draws
+from alphatwin.errors import ImageError
 from alphatwin.imaging import Grid, Labels, read_folder
 from alphatwin.imaging import phantom as maker
 from alphatwin.imaging import quantify as q
@@ -176,6 +177,134 @@ def test_a_curve_from_few_counts_with_its_own_rate_agrees_with_a_fit_when_counts
     # the grid of rates has steps of 5 %; the integral's own sd is 2 %
     assert drawn.mean() == pytest.approx(fitted.time_integrated_activity_MBq_h, rel=0.04)
     assert made.sd == pytest.approx(fitted.sd, rel=0.5)
+
+
+def late_first(times, *, counts=15.0, background=5.0, half_life=60.0, repeats=30, most=math.inf):
+    """TIA over truth of the point estimate, sd of the logarithm of samples, and whether 90 % intervals hold the truth; kappa makes
+    1 MBq at time 0 give `counts` in the first image."""
+    stream = np.random.Generator(np.random.Philox(key=19))
+    t, rate = np.array(times), math.log(2) / half_life
+    kappa = counts / math.exp(-rate * t[0])
+    seen = stream.poisson(kappa * np.exp(-rate * t) + background, (repeats, len(t)))
+    ratio, spread, inside = [], [], []
+    for i, row in enumerate(seen):
+        points = [q.LowCounts(n, background, math.inf) for n in row]
+        points = [
+            c if c.detected else q.LowCounts(background + c.limits[0], background, math.inf, censored=True)
+            for c in points
+        ]
+        made = q.low_count_curve(
+            times, points, [kappa] * len(t), nuclide="Ac-225", draws=Draws(300, seed=i + 1), most_MBq=most
+        )
+        drawn = made.time_integrated_activity_MBq_h * rate
+        ratio.append(made.curve.time_integrated_activity_MBq_h * rate)
+        spread.append(float(np.std(np.log(drawn))))
+        inside.append(np.quantile(drawn, 0.05) <= 1 <= np.quantile(drawn, 0.95))
+    return np.array(ratio), np.array(spread), np.array(inside)
+
+
+TIMES = [[5.0, 24.0, 96.0], [24.0, 48.0, 96.0], [24.0, 96.0], [24.0]]
+
+
+@pytest.mark.parametrize("repeats", [30, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("most", [math.inf, 20.0])
+@pytest.mark.parametrize("times", TIMES)
+def test_few_counts_and_a_late_first_image_do_not_run_to_the_fast_end(times, most, repeats):
+    """Flat in A(0), the prior put 5.9e4 and 1.1e5 times the truth into the last three. Half of the stated spread is for the prior."""
+    ratio, spread, inside = late_first(times, repeats=repeats, most=most)
+    logs = np.log(ratio)
+    assert abs(np.median(logs)) < 0.5 * spread.mean() + 3 * 1.2533 * logs.std() / math.sqrt(repeats)
+    assert inside.mean() >= 0.9 - 3 * math.sqrt(0.09 / repeats)  # three binomial standard deviations
+
+
+@pytest.mark.parametrize("repeats", [60, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("most", [math.inf, 1.5])
+def test_truths_drawn_from_the_prior_of_few_counts_lie_in_their_intervals(most, repeats):
+    """By construction of Bayes, whichever data are kept: 90 % of them in 90 % intervals, and half under the median."""
+    stream = np.random.Generator(np.random.Philox(key=23))
+    t, kappa, background = np.array([24.0, 48.0, 96.0]), 40.0, 4.0
+    ends = math.log(2) / np.array([9.92 * 24, 1.0])
+    inside, under = [], []
+    while len(inside) < repeats:
+        rate, expected = math.exp(stream.uniform(*np.log(ends))), stream.uniform(0, 150)
+        unit = np.exp(-rate * t)
+        height = expected / (kappa * unit.sum())
+        seen = stream.poisson(height * kappa * unit + background)
+        if height > most or not 20 <= seen.sum() <= 60:
+            continue
+        made = q.low_count_curve(t, [q.LowCounts(n, background, math.inf) for n in seen], [kappa] * 3, nuclide="Ac-225",
+                                 draws=Draws(400, seed=len(inside) + 1), most_MBq=most)  # fmt: skip
+        place = float(np.mean(made.time_integrated_activity_MBq_h < height / rate))
+        inside.append(0.05 <= place <= 0.95)
+        under.append(height / rate < made.curve.time_integrated_activity_MBq_h)
+    assert np.mean(inside) == pytest.approx(0.9, abs=3.3 * math.sqrt(0.09 / repeats))
+    assert np.mean(under) == pytest.approx(0.5, abs=3.3 * 0.5 / math.sqrt(repeats))
+
+
+def test_without_background_counts_are_a_poisson_total_and_a_multinomial():
+    """S is gamma of N + 1, the rate's density that of the prior times the shares of the times to the power of the counts."""
+    t, seen = np.array([24.0, 48.0, 96.0]), np.array([30, 22, 11])
+    made = q.low_count_curve(t, [q.LowCounts(n, 0.0, math.inf) for n in seen], [1.0] * 3, nuclide="Ac-225",
+                             draws=Draws(4000, seed=2))  # fmt: skip
+    total = (made.amplitudes_MBq * np.exp(-made.rates_per_h * t)).sum(axis=1)
+    n = seen.sum() + 1
+    assert total.mean() == pytest.approx(n, abs=4 * math.sqrt(n / 4000))
+    assert total.std() == pytest.approx(math.sqrt(n), rel=0.05)  # 4000 samples: 1.1 % of a standard deviation
+    rates = np.geomspace(math.log(2) / (9.92 * 24), math.log(2), 20001)
+    unit = np.exp(-rates[:, None] * t)
+    density = np.exp((seen * np.log(unit / unit.sum(axis=1, keepdims=True))).sum(axis=1) + 70)
+    below = np.cumsum(density) / density.sum()  # in equal ratios: the prior
+    for p in (0.1, 0.5, 0.9):
+        at = rates[np.searchsorted(below, p)]
+        assert np.mean(made.rates_per_h[:, 0] < at) == pytest.approx(
+            p, abs=0.035
+        )  # a cell of the grid, and 4000 samples
+
+
+@pytest.mark.parametrize("times", [[4.0, 24.0, 96.0], [24.0, 48.0, 96.0]])
+def test_many_counts_give_the_weighted_fit_early_or_late(times):
+    """Poisson counts in the millions are normal: value and sd of the weighted fit, to second order (1e-3) and the grid."""
+    t, rate, kappa = np.array(times), math.log(2) / 60, 1e6
+    mean = 2.0 * np.exp(-rate * t) * kappa
+    points = [q.LowCounts(round(m + 50), 50.0, math.inf) for m in mean]
+    made = q.low_count_curve(t, points, [kappa] * 3, nuclide="Ac-225", draws=Draws(2000, seed=2), most_MBq=8.0)
+    fit = fit_curve(t, mean / kappa, nuclide="Ac-225", model="mono", sd_MBq=np.sqrt(mean + 50) / kappa)
+    value = fit.time_integrated_activity_MBq_h
+    assert made.curve.time_integrated_activity_MBq_h == pytest.approx(value, abs=0.2 * fit.sd)
+    assert made.sd == pytest.approx(fit.sd, rel=0.05)
+    assert made.time_integrated_activity_MBq_h.std() == pytest.approx(fit.sd, rel=0.1)
+    assert not any("EXTRAPOLATED" in n for n in made.notes)
+
+
+def test_one_time_point_with_few_counts_takes_the_half_life_that_is_given():
+    """A(t) e^(rt)/r with A from gamma(N + 1) and T lognormal, by 200 000 draws of our own."""
+    t, half_life, spread, kappa = 72.0, 30.0, 0.2, 25.0
+    made = q.low_count_curve([t], [q.LowCounts(25, 0.0, math.inf)], [kappa], nuclide="Ac-225", draws=Draws(4000, seed=4),
+                             half_life_h=half_life, half_life_relative_sd=spread)  # fmt: skip
+    stream = np.random.Generator(np.random.Philox(key=29))
+    rate = math.log(2) / (half_life * np.exp(math.sqrt(math.log1p(spread**2)) * stream.standard_normal(200_000)))
+    direct = stream.gamma(26, size=200_000) / kappa * np.exp(rate * t) / rate
+    p = [0.1, 0.5, 0.9]
+    assert np.quantile(made.time_integrated_activity_MBq_h, p) == pytest.approx(np.quantile(direct, p), rel=0.05)
+    assert made.curve.time_integrated_activity_MBq_h == pytest.approx(np.median(direct), rel=0.02)
+    assert not any("EXTRAPOLATED" in n for n in made.notes)
+    known = q.low_count_curve(
+        [t], [q.LowCounts(25, 0.0, math.inf)], [kappa], nuclide="Ac-225", draws=Draws(10), half_life_h=half_life
+    )
+    assert np.ptp(known.rates_per_h) == 0
+    with pytest.raises(ImageError, match="at most the physical one"):
+        q.low_count_curve([t], [q.LowCounts(25)], [kappa], nuclide="Ac-225", draws=Draws(1), half_life_h=300.0)
+
+
+def test_no_curve_is_above_what_was_administered_and_what_contradicts_it_is_told():
+    given = {"nuclide": "Ac-225", "draws": Draws(500, seed=1), "region": "lesion"}
+    made = q.low_count_curve([24.0], [q.LowCounts(20, 5.0, math.inf)], [15.0], most_MBq=8.0, **given)
+    assert made.amplitudes_MBq.max() <= 8.0 * (1 + 1e-6)
+    note = [n for n in made.notes if n.startswith("lesion: EXTRAPOLATED: seen at 1 of 1 times")]
+    assert len(note) == 1
+    assert "at most 8 MBq" in note[0]
+    many = q.low_count_curve([24.0, 48.0], [q.LowCounts(2000), q.LowCounts(1500)], [15.0] * 2, most_MBq=8.0, **given)
+    assert any("Check calibration" in n for n in many.notes)
 
 
 # --- windows of chains -----------------------------------------------------------------------------------------------

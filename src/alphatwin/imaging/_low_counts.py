@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -38,6 +38,7 @@ K95 = 1.6448536269514722  # one-sided 95 % of the normal distribution
 MOST_COUNTS = 10_000_000
 HEIGHTS, RATES, QUANTILES = 600, 60, 64
 FASTEST_H = 1.0  # effective half-life, h
+CONTRADICTED = 12.0  # of the log-likelihood: five standard deviations
 
 
 def detection_limits(background: float, background_ratio: float = 1.0, *, k: float = K95) -> tuple[float, float]:
@@ -269,13 +270,20 @@ def low_count_curve(
     nuclide: str,
     draws: Draws,
     shape: Curve | None = None,
+    half_life_h: float | None = None,
+    half_life_relative_sd: float = 0.0,
+    most_MBq: float = math.inf,
     factor: npt.ArrayLike = 1.0,
     region: str = "region",
 ) -> CurveSamples:
     """Curve of a region with few counts, by the Poisson likelihood of every time point, seen or not.
 
-    The height of the curve has a flat prior. Its shape is either given (an earlier cycle, a surrogate translated to this nuclide:
-    "borrowed"), or one exponential whose rate is log-uniform between physical decay and an effective half-life of one hour.
+    Its shape is either given (an earlier cycle, a surrogate translated to this nuclide: "borrowed"), or one exponential. The rate of
+    that is log-uniform between physical decay and an effective half-life of one hour, or lognormal about a half-life that is given.
+    The prior is flat in S, the expected counts of the activity at all times together, for every shape. Poisson counts of mean S that
+    a rate divides over the times are a Poisson total and a multinomial, so without background S says nothing of the rate:
+    its posterior is the prior times the multinomial. (Flat in the activity at time 0 it would gain ``exp(r t_1)``, without a limit as
+    the first image is later.)
 
     Parameters
     ----------
@@ -288,6 +296,11 @@ def low_count_curve(
         Scores "low counts NAME height" and "low counts NAME rate".
     shape : Curve, optional
         Of the same nuclide; its height is fitted anew.
+    half_life_h, half_life_relative_sd : float, optional
+        Effective half-life, its median, and how much patients differ: lognormal, and never slower than decay.
+    most_MBq : float
+        No curve is above it at time 0: what was administered. Where the counts contradict it (likelihood less by exp(-12), five
+        standard deviations) it is not used, and a note says so.
     factor : array[sample] or float
         Multiplies each sample: calibration, recovery.
     region : str
@@ -295,13 +308,14 @@ def low_count_curve(
     Returns
     -------
     CurveSamples
-        `curve` holds the posterior mean of the height (and rate); ``budget["fit"]`` the posterior's relative sd. With one draw the
-        mean itself.
+        `curve` has the posterior median of the time-integrated activity (the posterior is skewed); ``budget["fit"]`` is half the
+        central 68.3 % interval over the median. With one draw the median itself. A note tells where the interval rests on the prior:
+        fewer than two points seen, or a 90 % interval wider than a factor of ten.
 
     Raises
     ------
     ImageError
-        Not one of each for every time, or a shape of another nuclide.
+        Not one of each for every time, a shape of another nuclide or beside a half-life, a half-life longer than the physical one.
     """
     t, kappa = np.asarray(times_h, dtype=float), np.asarray(counts_per_MBq, dtype=float)
     name = nuclide_of(nuclide).name
@@ -313,42 +327,103 @@ def low_count_curve(
         raise ImageError("Times are finite and from 0 on, counts_per_MBq above zero.")
     if shape is not None and nuclide_of(shape.nuclide).name != name:
         raise ImageError(f"The shape is a curve of {shape.nuclide}; translate it to {name} first (Curve.translate).")
-    if shape is None:
-        rates = _rates(counts, kappa, t, nuclide_of(name).decay_constant_per_h)[:, None]
-        unit = np.exp(-rates * t)
-        terms = [(np.ones(1), r) for r in rates]
-    else:
+    if not most_MBq > 0:
+        raise ImageError(f"most_MBq is {most_MBq!r}; it must be above zero, infinity where it is not known.")
+    most, notes = most_MBq, []
+    if shape is not None:
+        if half_life_h is not None:
+            raise ImageError("A shape and a half-life were given; a shape has its own. Leave one out.")
         amplitudes, r = shape.exponentials()
-        unit = np.atleast_2d(shape.activity_MBq(t))
         terms = [(np.asarray(amplitudes), np.asarray(r))]
-    heights, density = _heights(counts, unit * kappa)
-    return _drawn(
-        region, name, terms, heights, density, draws, np.broadcast_to(np.asarray(factor, dtype=float), (draws.n,))
+        unit = np.atleast_2d(shape.activity_MBq(t))
+        at_start = np.array([float(np.sum(amplitudes))])
+    else:
+        decay = nuclide_of(name).decay_constant_per_h
+        given = None if half_life_h is None else _given_rates(half_life_h, half_life_relative_sd, decay)
+        rates = _rates(counts, kappa, t, decay, most) if given is None else given
+        unit, at_start = np.exp(-rates[:, None] * t), np.ones(len(rates))
+        terms = [(np.ones(1), np.array([r])) for r in rates]
+    heights, mass, held = _heights(counts, unit * kappa, most / np.maximum(at_start, 1e-300))
+    if not held:
+        notes.append(
+            f"{region}: its counts ask for more activity at the administration than {most_MBq:.4g} MBq, the most there can be, and "
+            "that limit is not used. Check calibration, outline and administered activity."
+        )
+    found = _drawn(
+        region, name, terms, heights, mass, draws, np.broadcast_to(np.asarray(factor, dtype=float), (draws.n,))
     )
+    low, high = _quantiles(heights, mass, terms, (0.05, 0.95))
+    seen = sum(c.detected for c in counts)
+    if shape is None and half_life_h is None and (seen < 2 or high > 10 * low):
+        least = f", at most {most:.4g} MBq at the administration" if held and math.isfinite(most) else ""
+        notes.append(
+            f"{region}: EXTRAPOLATED: seen at {seen} of {len(t)} times; how its curve goes rests on the prior (one exponential, half-life "
+            f"log-uniform from {FASTEST_H:g} h to physical decay{least}). 90 % interval of the time-integrated activity {low:.3g} to "
+            f"{high:.3g} MBq h: do not use the value without it."
+        )
+    return replace(found, notes=(*found.notes, *notes))
 
 
-def _rates(counts: Sequence[LowCounts], kappa: Array, t: Array, decay: float) -> Array:
+def _given_rates(half_life_h: float, relative_sd: float, decay: float) -> Array:
+    """Rates at the middles of equal slices of the probability of a lognormal half-life, fastest last; never below decay."""
+    from scipy.special import ndtri
+
+    physical = math.log(2) / decay
+    if not (math.isfinite(half_life_h) and 0 < half_life_h <= physical * (1 + 1e-9)):
+        raise ImageError(
+            f"The effective half-life is {half_life_h!r} h; it must be above zero and at most the physical one, {physical:.4g} h."
+        )
+    spread = math.sqrt(math.log1p(_not_negative(relative_sd, "half_life_relative_sd", "1") ** 2))
+    z = ndtri((np.arange(RATES) + 0.5) / RATES) if spread > 0 else np.zeros(1)
+    return np.maximum(math.log(2) / half_life_h * np.exp(spread * z), decay)
+
+
+def _rates(counts: Sequence[LowCounts], kappa: Array, t: Array, decay: float, most_MBq: float) -> Array:
     """Rates in equal ratios, first over the whole prior, then over where its posterior is."""
     low, high = math.log(decay), math.log(max(math.log(2) / FASTEST_H, 2 * decay))
     for _ in range(3):
         step = (high - low) / RATES
         rates = np.exp(low + step * (np.arange(RATES) + 0.5))
-        margin = _heights(counts, np.exp(-rates[:, None] * t) * kappa)[1].sum(axis=1)
+        limit = np.full(RATES, most_MBq)
+        margin = _heights(counts, np.exp(-rates[:, None] * t) * kappa, limit)[1].sum(axis=1)
         held = np.flatnonzero(margin > 1e-6 * margin.max())
         low, high = low + step * held[0], low + step * (held[-1] + 1)
     return np.asarray(rates)
 
 
-def _heights(counts: Sequence[LowCounts], per_height: Array) -> tuple[Array, Array]:
-    """Grid of heights for each candidate shape, and the posterior mass of each cell; mass[shape, height] sums to 1."""
+def _heights(counts: Sequence[LowCounts], per_height: Array, most: Array) -> tuple[Array, Array, bool]:
+    """Grid of heights for each candidate shape, the posterior mass of each cell, and whether `most` was kept.
+
+    Cells are equal in S, the expected counts at all times: the prior. mass[shape, height] sums to 1.
+    """
     net = sum(max(c.net, 0.0) for c in counts)
     spread = math.sqrt(sum(c.net_sd**2 for c in counts))
     heaviest = max(c.noise_factor for c in counts)
-    most = (net + 8 * spread + 25 * heaviest) / np.maximum(per_height.sum(axis=1), 1e-300)
-    heights = most[:, None] * (np.arange(HEIGHTS) + 0.5) / HEIGHTS
-    logs = sum(c.log_likelihood(heights * per_height[:, k, None]) for k, c in enumerate(counts))
-    mass = np.exp(logs - np.max(logs)) * most[:, None]
-    return heights, mass / mass.sum()
+    total = np.maximum(per_height.sum(axis=1), 1e-300)[:, None]
+    low, high, kept = 0.0, net + 8 * spread + 25 * heaviest, True
+    for _ in range(3):
+        step = (high - low) / HEIGHTS
+        expected = low + step * (np.arange(HEIGHTS) + 0.5)
+        logs = sum(c.log_likelihood(expected * (per_height[:, k, None] / total)) for k, c in enumerate(counts))
+        inside = np.clip((most[:, None] * total - expected) / step + 0.5, 0.0, 1.0)
+        best = np.max(np.where(inside > 0, logs, -np.inf))
+        kept = bool(best > np.max(logs) - CONTRADICTED)
+        mass = np.exp(logs - best) * inside if kept else np.exp(logs - np.max(logs))
+        held = np.flatnonzero(mass.sum(axis=0) > 1e-9 * mass.sum(axis=0).max())
+        if held[-1] - held[0] > HEIGHTS / 8:
+            break
+        low, high = low + step * max(held[0] - 1, 0), low + step * min(held[-1] + 2, HEIGHTS)
+    return expected / total, mass / mass.sum(), kept
+
+
+def _quantiles(
+    heights: Array, mass: Array, terms: list[tuple[Array, Array]], probability: Sequence[float]
+) -> tuple[float, ...]:
+    """Of the time-integrated activity, MBq h."""
+    tia = (heights * np.array([float(np.sum(a / r)) for a, r in terms])[:, None]).ravel()
+    order = np.argsort(tia)
+    weight = mass.ravel()[order]
+    return tuple(float(v) for v in np.interp(probability, np.cumsum(weight) - weight / 2, tia[order]))
 
 
 def _drawn(
@@ -364,27 +439,29 @@ def _drawn(
     from scipy.special import ndtr
 
     per_height = np.array([float(np.sum(a / r)) for a, r in terms])
-    tia = heights * per_height[:, None]
-    mean = float(np.sum(mass * tia))
-    sd = math.sqrt(max(float(np.sum(mass * tia**2)) - mean**2, 0.0))
+    lower, median, upper = _quantiles(heights, mass, terms, (ndtr(-1.0), 0.5, ndtr(1.0)))
+    relative = (upper - lower) / 2 / median
     margin = mass.sum(axis=1)
-    best = int(np.argmax(margin)) if len(terms) == 1 else int(np.searchsorted(np.cumsum(margin), 0.5))
+    off = np.abs(np.log(heights * per_height[:, None] / median))
+    near = np.where(off <= max(0.02, float(off[mass > 0].min())), mass, 0.0).sum(axis=1)  # curves of that integral
+    best = int(np.searchsorted(np.cumsum(near), near.sum() / 2))
     a, r = terms[best]
-    curve = Curve.from_terms((a * (mean / per_height[best])).tolist(), r.tolist(), nuclide=nuclide, model="low counts", relative_sd=sd / mean,
+    curve = Curve.from_terms((a * (median / per_height[best])).tolist(), r.tolist(), nuclide=nuclide, model="low counts", relative_sd=relative,
                              where=f"Region {region}")  # fmt: skip
     if draws.n == 1:
         amplitudes, rates = curve.amplitudes_MBq[None, :], curve.rates_per_h[None, :]
     else:
         place = ndtr(draws.normal(f"low counts {region} rate"))
-        picked = np.minimum(np.searchsorted(np.cumsum(margin), place), len(terms) - 1)
+        picked = np.minimum(np.searchsorted(np.cumsum(margin), place), int(np.flatnonzero(margin)[-1]))
         level = ndtr(draws.normal(f"low counts {region} height"))
         drawn = np.empty(draws.n)
         for i in np.unique(picked):
             here = picked == i
             below = np.concatenate([[0.0], np.cumsum(mass[i])]) / margin[i]
-            edges = np.concatenate([[0.0], heights[i] + heights[i, 0]])
+            half = (heights[i, 1] - heights[i, 0]) / 2
+            edges = np.concatenate([[heights[i, 0] - half], heights[i] + half])
             drawn[here] = np.interp(level[here], below, edges)
         amplitudes = np.stack([terms[i][0] for i in picked]) * drawn[:, None]
         rates = np.stack([terms[i][1] for i in picked])
-    return CurveSamples(region, curve, amplitudes * factor[:, None], rates, sd, {"fit": sd / mean}, 0.0, np.ones(draws.n), 1.0, 0.0,
+    return CurveSamples(region, curve, amplitudes * factor[:, None], rates, relative * median, {"fit": relative}, 0.0, np.ones(draws.n), 1.0, 0.0,
                         (f"Region {region}: Poisson likelihood of every time point; points at background are kept.",))  # fmt: skip

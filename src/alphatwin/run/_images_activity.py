@@ -40,7 +40,7 @@ from ..imaging.quantify import (
 from ..imaging.regions import volume_sd_mL
 from ..imaging.registration import Registered, Transform, carry_labels
 from ..imaging.values import Boxes, Grid, Image, Labels, Study, box_of
-from ..kinetics.curves import MODELS
+from ..kinetics.curves import MODELS, fit_curve
 from ..physics.nuclides import nuclide as nuclide_of
 from ._images_blur import taken, through, transfer_matrix
 from ._images_body import OUTSIDE, REST, Edge, body_of, covered_by, cut_regions, edge_of, rest_of, told_outside
@@ -496,10 +496,16 @@ def fitted(
         form, half_life = forms[s.region], half_lives[s.region]
         if few is not None and few.few[i]:
             shape = None if like is None or (~few.below[i]).sum() > 1 else like[s.region].curve
-            curves[s.region] = _named(
-                s.region, lambda i=i, s=s, shape=shape: few.curve(i, s, made.units[i], carrier, draws, shape)
-            )
-            notes.append(few.note(i, s.region))
+            assumed = None
+            if len(s.times_h) == 1:  # what the case says of its clearance, as in a fit of many counts
+                rule = _fitted(s.region, lambda s=s, form=form, half_life=half_life: fit_curve(
+                    s.times_h, [1.0], nuclide=carrier, model=form, population_half_life_h=half_life, where=f"Region {s.region}",
+                ))  # fmt: skip
+                shape, assumed = (None, half_life) if form == "madsen" else (rule, None)
+            curves[s.region] = _named(s.region, lambda i=i, s=s, shape=shape, assumed=assumed: few.curve(
+                i, s, made.units[i], carrier, draws, shape, assumed, case.fit.effective_half_life_sd or 0.0,
+            ))  # fmt: skip
+            notes += [few.note(i, s.region), *curves[s.region].notes]
             continue
         try:
             curves[s.region] = _fitted(s.region, lambda s=s, form=form, half_life=half_life: fit_samples(
@@ -510,7 +516,7 @@ def fitted(
             if few is None or not few.rather_few[i]:
                 raise
             curves[s.region] = _named(s.region, lambda i=i, s=s: few.curve(i, s, made.units[i], carrier, draws, None))
-            notes.append(few.note(i, s.region))
+            notes.append(few.note(i, s.region))  # its own notes below
         own_shape = case.recovery is not None and case.recovery.fwhm_mm is not None
         for note in curves[s.region].notes:
             if not (own_shape and "comes from spheres" in note):

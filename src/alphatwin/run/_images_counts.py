@@ -1,7 +1,7 @@
 """Points with few counts: which they are, and curves that keep them by the Poisson likelihood.
 
 In the outline of a region lie N counts. What others put there, b (blur from the surrounding, and in a second energy window the
-cross-talk), is known with the standard uncertainty u. That is a background measured m = b/u^2 times as long: `LowCounts`. A point
+cross-talk, with the uncertainty of its response), is known with the standard uncertainty u. That is a background measured m = b/u^2 times as long: `LowCounts`. A point
 whose N - b is below Currie's critical level L_C is not seen. It enters the fit censored, by the probability of at most b + L_C
 counts, or by its counts: never as a number with a symmetric error, and never clipped at zero. As soon as one point of a region is under the detection
 limit L_D, or has more than a fifth of noise, a symmetric error would mislead, or the last point is above the one before it by
@@ -51,17 +51,26 @@ class FewCounts:
     limit_MBq: Array
     censored: bool
     extra: float = 0.0  # relative standard uncertainty of a point beyond its counts
+    administered_MBq: float = math.inf
 
     def curve(
-        self, row: int, samples: ActivitySamples, one: ActivitySamples, nuclide: str, draws: Draws, shape: Curve | None
-    ) -> CurveSamples:
-        """The curve of one region by the likelihood of all its points, with the errors that all points share."""
+        self, row: int, samples: ActivitySamples, one: ActivitySamples, nuclide: str, draws: Draws, shape: Curve | None,
+        half_life_h: float | None = None, half_life_relative_sd: float = 0.0,
+    ) -> CurveSamples:  # fmt: skip
+        """The curve of one region by the likelihood of all its points, with the errors that all points share.
+
+        Before decay and clearance it holds at most what was administered, three standard uncertainties of those errors above it.
+        """
         points = [
             _censored(c) if self.censored and bad else c
             for c, bad in zip(self.counts[row], self.below[row], strict=True)
         ]
         unit, relative, by_volume = _common(one)
-        given: dict[str, Any] = {"nuclide": nuclide, "shape": shape, "region": samples.region}
+        most = self.administered_MBq * (1 + 3 * math.sqrt(sum(v**2 for v in relative.values())))
+        given: dict[str, Any] = {
+            "nuclide": nuclide, "shape": shape, "region": samples.region, "most_MBq": most,
+            "half_life_h": half_life_h, "half_life_relative_sd": half_life_relative_sd,
+        }  # fmt: skip
         times, per = samples.times_h.tolist(), self.per_MBq[row]
         if self.extra > 0:
             first = low_count_curve(times, points, per.tolist(), draws=Draws(1), **given).curve
@@ -74,7 +83,7 @@ class FewCounts:
         budget = {**relative, **found.budget}
         total = math.sqrt(sum(v**2 for v in budget.values())) * found.curve.time_integrated_activity_MBq_h
         return replace(
-            found, sd=total, budget=budget, by_volume=by_volume, volume_mL=samples.volume_mL, notes=(),
+            found, sd=total, budget=budget, by_volume=by_volume, volume_mL=samples.volume_mL, notes=found.notes[1:],
             nominal_volume_mL=samples.nominal_volume_mL, volume_sd_mL=samples.volume_sd_mL,
         )  # fmt: skip
 
@@ -109,11 +118,12 @@ def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_
     for i, s in enumerate(made.samples):
         per[i] = s.recovery / count_MBq
         noise = (s.noise_sd_MBq * s.recovery / count_MBq) ** 2 / factor
+        put = np.hypot(made.spill_sd_MBq[i] / count_MBq, _response_sd(s, made.units[i]) * per[i])
         points = []
         for k in range(shape[1]):
             n = max(float(gross_MBq[i, k] / count_MBq[k]), 0.0)
             b = max(n - float(s.nominal_MBq[k]) * per[i, k], 0.0)
-            variance = max(float(noise[k]) - max(n, factor), 0.0) + float(made.spill_sd_MBq[i, k] / count_MBq[k]) ** 2
+            variance = max(float(noise[k]) - max(n, factor), 0.0) + float(put[k]) ** 2
             m = b / variance if variance > 0 and b > 0 else math.inf
             known = math.isinf(m) or b * m > KNOWN
             points.append(LowCounts(min(n, KNOWN), min(b, KNOWN) if known else b * m, math.inf if known else m, factor))
@@ -130,7 +140,19 @@ def few_counts(case: ImagesCase, made: Corrected, images: ActivitySeries, gross_
                 f"low_counts: {s.region} is not seen at {s.times_h[k]:.4g} h ({rows[i][k].net:.3g} net counts, critical level "
                 f"{rows[i][k].limits[0]:.3g}). Say below: censored or poisson, or leave the region out by images.regions."
             )
-    return FewCounts(rows, per, below, few, rather, limit, case.low_counts.below == "censored", case.registration.sd)
+    known = [i.acquisition.administered_MBq or math.inf for i in images.images]
+    return FewCounts(
+        rows, per, below, few, rather, limit, case.low_counts.below == "censored", case.registration.sd, max(known)
+    )
+
+
+def _response_sd(s: ActivitySamples, one: ActivitySamples) -> Array:
+    """How well it is known what other nuclides put into the window, MBq of the region's activity; nothing with one window.
+
+    ``sqrt(sum (K^-1_ia sd_ab A_b)^2)``: all of the response but what scales the region's own activity, which all points share.
+    """
+    own = float(one.budget["calibration"][0]) * s.nominal_MBq
+    return np.asarray(np.sqrt(np.maximum(s.budget["calibration"] ** 2 - own**2, 0.0)))
 
 
 def _rises_by_chance(s: ActivitySamples) -> bool:
