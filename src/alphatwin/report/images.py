@@ -295,6 +295,8 @@ class ImagesReport:
             if r.time_h is None and r.verdict not in ("equilibrium not excluded", "not seen", "-"):
                 told = f"- {r.region}: {r.daughter} {r.verdict}: {r.value:.2f} +/- {r.sd:.2f} decays for one of {r.parent}."
                 lines += textwrap.wrap(told, WIDTH, subsequent_indent="  ")
+        for note in (n for n in self.notes if "EXTRAPOLATED:" in n):
+            lines += textwrap.wrap(f"- {note}", WIDTH, subsequent_indent="  ")
         return ["", *lines] if lines else []
 
     def html(self) -> str:
