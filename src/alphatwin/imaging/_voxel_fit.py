@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from .._jit import njit, prange
 
-__all__ = ["tilted_fits"]
+__all__ = ["above_zero", "moved_voxels", "tilted_fits"]
+
+Array = npt.NDArray[np.float64]
 
 SCAN = 16  # starting points of the search along the rate
 STEPS = 44  # golden sections after it: the bracket shrinks to 6e-10 of its width
@@ -136,3 +139,20 @@ def tilted_fits(values, sigmas, owner, times, shapes, amplitudes, rates, priors,
             p, q = area, scale * slope  # gradient of the integral: by s, by delta
             sd[v] = math.sqrt(max((p * p * tt - 2.0 * p * q * st + q * q * ss) / det, 0.0))
     return integral, sd, tilt
+
+
+def above_zero(parts: list[Array], *, move: bool) -> tuple[list[Array], list[float]]:
+    """Decays [voxel] by region without negative ones and of the same sum, if asked; and the share that those held."""
+    made, held = [], []
+    for part in parts:
+        whole, positive = float(part.sum()), float(np.maximum(part, 0.0).sum())
+        held.append(max(positive - whole, 0.0) / whole)
+        made.append(np.maximum(part, 0.0) * (whole / positive) if move and held[-1] > 0 else part)
+    return made, held
+
+
+def moved_voxels(name: str, share: float, what: str) -> str:
+    told = f"{name}: voxels below zero (noise) hold {-100 * share:.2g} % of its decays"
+    if what == "keep":
+        return f"{told}; they stay, so that sums are unbiased."
+    return f"{told}; they were set to zero and its other voxels scaled by {1 / (1 + share):.4f}, so that its sum stays."

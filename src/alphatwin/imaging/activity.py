@@ -37,7 +37,7 @@ from ..kinetics import Curve, FreeDaughters, InPlace, Kinetics, chain_kinetics, 
 from ..kinetics.values import DECAYS_PER_MBQ_H
 from ..physics.nuclides import nuclide as nuclide_of
 from ._calibration import DecayTo, activity_of_count, quantify
-from ._voxel_fit import tilted_fits
+from ._voxel_fit import above_zero, moved_voxels, tilted_fits
 from .registration import Registered, carry_labels
 from .values import Grid, Image, Labels, Study, TimePoint
 
@@ -586,27 +586,10 @@ def decay_maps(
             notes.append(
                 f"{name}: the voxels' own fits were scaled by {factor:.3f} to the decays of the region's curve."
             )
-    parts, held = _above_zero(parts, move=below_zero == "move")
+    parts, held = above_zero(parts, move=below_zero == "move")
     lost = dict(zip(voxels.names, held, strict=True))
-    notes += [_moved(name, share, below_zero) for name, share in lost.items() if share > 0]
+    notes += [moved_voxels(name, share, below_zero) for name, share in lost.items() if share > 0]
     return _finished(series, voxels, parts, sd, factors, half_life, daughters or InPlace(), notes, lost, chain)
-
-
-def _above_zero(parts: list[Array], *, move: bool) -> tuple[list[Array], list[float]]:
-    """Decays [voxel] by region without negative ones and of the same sum, if asked; and the share that those held."""
-    made, held = [], []
-    for part in parts:
-        whole, positive = float(part.sum()), float(np.maximum(part, 0.0).sum())
-        held.append(max(positive - whole, 0.0) / whole)
-        made.append(np.maximum(part, 0.0) * (whole / positive) if move and held[-1] > 0 else part)
-    return made, held
-
-
-def _moved(name: str, share: float, what: str) -> str:
-    told = f"{name}: voxels below zero (noise) hold {-100 * share:.2g} % of its decays"
-    if what == "keep":
-        return f"{told}; they stay, so that sums are unbiased."
-    return f"{told}; they were set to zero and its other voxels scaled by {1 / (1 + share):.4f}, so that its sum stays."
 
 
 def _voxels(series: ActivitySeries, labels: Labels, curves: Mapping[str, Curve]) -> _Voxels:
