@@ -6,12 +6,12 @@ import datetime
 import hashlib
 import json
 import pathlib
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from .. import catalog
-from ..errors import CaseError, suggestion
+from ..errors import suggestion
 from ..units import read_quantity
 from ._fields import ActivityMBq, DoseGy, Fraction, Part, TimeH, fault
 from ._images_outlines import Lesion, Outlines, Segmented
@@ -382,11 +382,4 @@ def load_images(path: str | pathlib.Path) -> ImagesCase:
     CaseError
         One message per problem: the line, what was given, what is allowed, the nearest valid name.
     """
-    try:
-        found: Any = read_as(path, ImagesCase, _PARTS)
-    except CaseError as error:  # the example that the command prints is a patient
-        raise CaseError(
-            str(error).replace("`alphatwin show example` prints one", "examples/images-177lu.yaml is one")
-        ) from None
-    assert isinstance(found, ImagesCase)
-    return found
+    return read_as(path, ImagesCase, _PARTS)
